@@ -1,0 +1,1 @@
+"""The gateway: mitmproxy addons that authenticate, route, meter and bill."""

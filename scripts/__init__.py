@@ -1,0 +1,1 @@
+"""Programs to run: the command line, the simulator, development scripts."""

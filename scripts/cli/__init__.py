@@ -1,0 +1,1 @@
+"""The trollllm command."""

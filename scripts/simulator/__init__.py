@@ -1,0 +1,1 @@
+"""A stand-in for the providers, for trying things out and for tests."""

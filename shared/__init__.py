@@ -1,0 +1,1 @@
+"""What the gateway, the portal and the commands have in common."""

@@ -1,0 +1,1 @@
+"""The model catalogue: config.json, its checks, and pinned price data."""

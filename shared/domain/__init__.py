@@ -1,0 +1,1 @@
+"""Pure rules: money, usage, prices, limits, keys, accounts, models. No I/O."""

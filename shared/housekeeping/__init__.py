@@ -1,0 +1,1 @@
+"""The leased background process: sweeper and other recurring duties."""

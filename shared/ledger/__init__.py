@@ -1,0 +1,1 @@
+"""Crash-safe settlement: journal, flusher, recovery, verification."""

@@ -1,0 +1,1 @@
+"""Logging: one format, secrets redacted."""

@@ -1,0 +1,1 @@
+"""MongoDB: connections, schema and one repository per collection."""

@@ -1,0 +1,64 @@
+"""What the gateway and the ledger ask of the database.
+
+Every method raises `StoreUnavailable` when MongoDB does not answer in time; the outcome of a
+write is then unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from shared.domain.accounts import Admission, Hold, HoldRefused, HoldRequest, RequestRecord
+from shared.domain.pricing import Price
+
+
+class KeyGate(Protocol):
+    """Key look-up and rate limit in one round trip."""
+
+    async def admit(self, key_hash: str) -> Admission:
+        """Look a key up by its HMAC, count the request in its window if the limit allows."""
+
+    async def admit_fixed(self) -> Admission:
+        """The fixed proxy key: no look-up, the pro limit, principal `_proxy`."""
+
+    async def ping(self) -> None:
+        """Raise `StoreUnavailable` unless the database answers."""
+
+
+class HoldStore(Protocol):
+    """Holds on accounts, and what settles them."""
+
+    async def reserve(self, request: HoldRequest, worker_id: str) -> Hold | HoldRefused:
+        """Set money aside, majority-acknowledged, or say why not."""
+
+    async def release(self, user_id: str, request_ids: Sequence[str]) -> None:
+        """Remove holds without a charge. Idempotent."""
+
+    async def settle(self, charges: Sequence[tuple[Hold, RequestRecord]]) -> None:
+        """Insert ledger rows, then charge balances and remove holds. Idempotent, majority."""
+
+
+class RequestLogStore(Protocol):
+    """Rows of `request_logs`."""
+
+    async def insert(self, records: Sequence[RequestRecord]) -> None:
+        """Insert; rows that exist already are left as they are."""
+
+
+class PriceStore(Protocol):
+    """Every price version ever applied."""
+
+    async def remember(self, prices: Sequence[tuple[str, Price]]) -> None:
+        """Keep (model id, price) pairs for ever, so that bills can be recomputed."""
+
+    async def get(self, version: str) -> Price | None:
+        """The price of a version."""
+
+
+class WorkerStore(Protocol):
+    """Heartbeats of gateway workers."""
+
+    async def beat(self, worker_id: str, host: str, now: datetime) -> None:
+        """Say that the worker lives."""
