@@ -7,7 +7,8 @@ TrollError
 ├── StoreError             the database
 │   ├── StoreUnavailable       did not answer in time: the outcome of a write is unknown
 │   ├── StoreRefused           answered, and refused: wrong version, no replica set, credentials
-│   └── Conflict               a unique name or key is taken
+│   ├── Conflict               a unique name or key is taken
+│   └── MongodError            the embedded mongod cannot run
 ├── JournalError           the journal cannot be written (disk full, read-only)
 └── GatewayError           an answer to a client: status, codes of both dialects, message
 """
@@ -67,6 +68,10 @@ class StoreRefused(StoreError):
 
 class Conflict(StoreError):
     """A unique name or key is taken already."""
+
+
+class MongodError(StoreError):
+    """The embedded mongod cannot run; the message is one line that says what mends it."""
 
 
 class JournalError(TrollError):
