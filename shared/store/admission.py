@@ -1,0 +1,230 @@
+"""Key look-up and rate limit in one round trip."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from bson import CodecOptions, Int64, encode
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReturnDocument, WriteConcern
+
+from shared.domain.accounts import Admission, Principal, Role, Tier
+from shared.domain.limits import BUCKETS, WINDOW_S, Balances, TierLimits, limit_of, rate_state
+from shared.store.client import AsyncDb, Document, translating_errors
+
+FIXED_NAME = "_proxy"
+
+_NOT_ADMITTED = Admission(principal=None, admitted=False, rate=None)
+_EMPTY = {"$literal": [0] * BUCKETS}
+# The fixed proxy key's window. Its hash is none, so that no key finds it.
+_FIXED = {
+    "userId": "",
+    "name": FIXED_NAME,
+    "hash": FIXED_NAME,
+    "prefix": "",
+    "last4": "",
+    "label": "",
+    "isPrimary": False,
+    "tier": Tier.PRO.value,
+    "rpm": None,
+    "accountRpm": None,
+    "role": Role.USER.value,
+    "isActive": True,
+    "ownerActive": True,
+    "lastUsedAt": None,
+}
+_REPLY_FIELDS = {
+    "_id": 1,
+    "userId": 1,
+    "name": 1,
+    "role": 1,
+    "tier": 1,
+    "rpm": 1,
+    "accountRpm": 1,
+    "sec": "$window.sec",
+    "admitted": "$window.admitted",
+    "used": {"$sum": "$window.buckets"},
+    "oldest": {
+        "$indexOfArray": [
+            {"$map": {"input": "$window.buckets", "in": {"$gt": ["$$this", 0]}}},
+            True,
+        ]
+    },
+}
+_BALANCE_FIELDS = {
+    "_id": 0,
+    "creditsNano": 1,
+    "heldNano": 1,
+    "refCreditsNano": 1,
+    "refHeldNano": 1,
+    "creditsExpireAt": 1,
+}
+
+
+class _Outcome(NamedTuple):
+    """What one update told: the answer, and what decides about a second look."""
+
+    admission: Admission
+    sec: int
+    by_tier: bool
+    tier: Tier
+
+
+def window_update(limits: TierLimits, now: Any = "$$NOW") -> list[dict[str, Any]]:
+    """Pipeline that advances a key's window and counts one request if its limit allows.
+
+    The same arithmetic as `shared.domain.limits.SlidingWindow`, on the server's clock. A refused
+    request changes nothing but the passing of time.
+
+    Args:
+        limits: Requests per minute of each tier.
+        now: Aggregation expression of the present.
+    """
+    limit = {
+        "$ifNull": [
+            "$rpm",
+            "$accountRpm",
+            {"$cond": [{"$eq": ["$tier", Tier.PRO.value]}, limits.pro, limits.dev]},
+        ]
+    }
+    counted = {
+        "$concatArrays": [
+            {"$slice": ["$window.buckets", WINDOW_S]},
+            [{"$add": [{"$last": "$window.buckets"}, 1]}],
+        ]
+    }
+    return [
+        {"$set": {"window": _advanced(now)}},
+        {"$set": {"window.admitted": {"$lt": [{"$sum": "$window.buckets"}, limit]}}},
+        {
+            "$set": {
+                "window.buckets": {"$cond": ["$window.admitted", counted, "$window.buckets"]},
+                "lastUsedAt": {"$cond": ["$window.admitted", now, "$lastUsedAt"]},
+            }
+        },
+    ]
+
+
+def _advanced(now: Any) -> dict[str, Any]:
+    """Expression of the window at the second of `now`; see `SlidingWindow` for the rules."""
+    now_s = {"$toLong": {"$floor": {"$divide": [{"$toLong": now}, 1000]}}}
+    buckets = {"$ifNull": ["$window.buckets", _EMPTY]}
+    padded = {"$concatArrays": ["$$buckets", _EMPTY]}
+    shifted = {"$slice": [padded, {"$toInt": {"$min": ["$$step", BUCKETS]}}, BUCKETS]}
+    folded = {"$concatArrays": [{"$literal": [0] * WINDOW_S}, [{"$sum": "$$buckets"}]]}
+    branches = [
+        {"case": {"$gt": ["$$step", 0]}, "then": {"sec": "$$now", "buckets": shifted}},
+        {"case": {"$lt": ["$$step", -WINDOW_S]}, "then": {"sec": "$$now", "buckets": folded}},
+    ]
+    moved = {"$switch": {"branches": branches, "default": {"sec": "$$sec", "buckets": "$$buckets"}}}
+    with_step = {"$let": {"vars": {"step": {"$subtract": ["$$now", "$$sec"]}}, "in": moved}}
+    sec = {"$ifNull": ["$window.sec", {"$literal": Int64(0)}]}
+    return {"$let": {"vars": {"now": now_s, "sec": sec, "buckets": buckets}, "in": with_step}}
+
+
+class MongoKeyGate:
+    """`KeyGate` over `user_keys`.
+
+    The counter is written with w:1: losing a few counts to a fail-over is the price of speed, and
+    no money hangs on it.
+    """
+
+    def __init__(self, database: AsyncDb, *, rpm_dev: int, rpm_pro: int) -> None:
+        self._database = database
+        self._keys = database.get_collection("user_keys", write_concern=WriteConcern(w=1))
+        self._limits = TierLimits(dev=rpm_dev, pro=rpm_pro)
+        self._lifted = TierLimits(dev=rpm_pro, pro=rpm_pro)
+        self._update = _encoded(window_update(self._limits))
+        self._lifted_update = _encoded(window_update(self._lifted))
+
+    async def admit(self, key_hash: str) -> Admission:
+        """See `KeyGate.admit`.
+
+        A second look is taken only when the tier's limit refuses: with the main credits used up
+        and referral credits left, the pro limit applies.
+        """
+        key = {"hash": key_hash, "isActive": True, "ownerActive": True}
+        with translating_errors():
+            outcome = await self._count(key, self._update, self._limits)
+            if outcome is None:
+                return _NOT_ADMITTED
+            if await self._is_lifted(outcome):
+                outcome = await self._count(key, self._lifted_update, self._lifted) or outcome
+        return outcome.admission
+
+    async def admit_fixed(self) -> Admission:
+        """See `KeyGate.admit_fixed`; the window is a document of its own, made when missing."""
+        with translating_errors():
+            outcome = await self._count_fixed()
+            if outcome is None:
+                await self._insert_fixed()
+                outcome = await self._count_fixed()
+        return _NOT_ADMITTED if outcome is None else outcome.admission
+
+    async def ping(self) -> None:
+        """See `KeyGate.ping`."""
+        with translating_errors():
+            await self._database.client.admin.command("ping")
+
+    async def _count_fixed(self) -> _Outcome | None:
+        return await self._count({"_id": FIXED_NAME}, self._update, self._limits)
+
+    async def _insert_fixed(self) -> None:
+        made = {"$mergeObjects": [_FIXED, {"createdAt": "$$NOW"}, "$$ROOT"]}
+        await self._keys.update_one({"_id": FIXED_NAME}, [{"$replaceWith": made}], upsert=True)
+
+    async def _count(
+        self, key: Document, update: list[RawBSONDocument], limits: TierLimits
+    ) -> _Outcome | None:
+        found = await self._keys.find_one_and_update(
+            key, update, projection=_REPLY_FIELDS, return_document=ReturnDocument.AFTER
+        )
+        return None if found is None else _outcome(found, limits)
+
+    async def _is_lifted(self, outcome: _Outcome) -> bool:
+        if outcome.admission.admitted or not outcome.by_tier or outcome.tier is Tier.PRO:
+            return False
+        principal = outcome.admission.principal
+        if principal is None or not principal.billed:
+            return False
+        account = await self._database["users"].find_one(
+            {"_id": principal.user_id}, projection=_BALANCE_FIELDS
+        )
+        now = datetime.fromtimestamp(outcome.sec, UTC)
+        return account is not None and _balances(account).pays_by_referral(now)
+
+
+def _encoded(pipeline: list[dict[str, Any]]) -> list[RawBSONDocument]:
+    """Stages as BSON, encoded once instead of at every request."""
+    options: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+    return [RawBSONDocument(encode(stage), options) for stage in pipeline]
+
+
+def _outcome(found: Document, limits: TierLimits) -> _Outcome:
+    tier = Tier(found["tier"])
+    key_rpm, account_rpm = found.get("rpm"), found.get("accountRpm")
+    limit = limit_of(tier, account_rpm, key_rpm, limits)
+    rate = rate_state(limit, found["used"], found["oldest"])
+    admission = Admission(_principal(found), admitted=found["admitted"], rate=rate)
+    return _Outcome(admission, found["sec"], key_rpm is None and account_rpm is None, tier)
+
+
+def _principal(found: Document) -> Principal:
+    return Principal(
+        user_id=found["userId"],
+        username=found["name"],
+        key_id=found["_id"],
+        role=Role(found["role"]),
+        billed=found["_id"] != FIXED_NAME,
+    )
+
+
+def _balances(account: Document) -> Balances:
+    return Balances(
+        credits_nano=account["creditsNano"],
+        held_nano=account["heldNano"],
+        referral_nano=account["refCreditsNano"],
+        referral_held_nano=account["refHeldNano"],
+        credits_expire_at=account.get("creditsExpireAt"),
+    )
