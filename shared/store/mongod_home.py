@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from shared.errors import MongodError
+from shared.private_files import write_private
 from shared.store.replica_set import Credentials
 
 FREE_SPACE_NEEDED = 300 * 1024 * 1024
@@ -100,7 +101,7 @@ class MongodHome:
 
     def _secrets(self) -> Credentials:
         if not self.key_file.exists():
-            _write_secret(self.key_file, secrets.token_hex(256))
+            write_private(self.key_file, secrets.token_hex(256))
         if not self._password_file.exists():
             self._begin_first_start()
         path = self._password_file if self._password_file.exists() else self._unproven_file
@@ -111,7 +112,7 @@ class MongodHome:
         if self._unproven_file.exists():
             shutil.rmtree(self.data)
             self.data.mkdir(mode=0o700)
-        _write_secret(self._unproven_file, secrets.token_urlsafe(32))
+        write_private(self._unproven_file, secrets.token_urlsafe(32))
 
     def keep_credentials(self) -> None:
         """The server has taken the password: from here on the data is worth keeping."""
@@ -138,8 +139,3 @@ class MongodHome:
         except (OSError, ValueError):
             return None
         return pid if os.fsencode(self.data) in command else None
-
-
-def _write_secret(path: Path, secret: str) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123
-        file.write(secret)
