@@ -9,6 +9,7 @@ TrollError
 │   ├── StoreRefused           answered, and refused: wrong version, no replica set, credentials
 │   ├── Conflict               a unique name or key is taken
 │   └── MongodError            the embedded mongod cannot run
+├── StreamError            an upstream's stream cannot be read
 ├── JournalError           the journal cannot be written (disk full, read-only)
 └── GatewayError           an answer to a client: status, codes of both dialects, message
 """
@@ -74,11 +75,19 @@ class MongodError(StoreError):
     """The embedded mongod cannot run; the message is one line that says what mends it."""
 
 
+class NotFound(StoreError):
+    """What was to be changed is not there."""
+
+
+class StreamError(TrollError):
+    """An upstream's stream cannot be read: an event in it is too large."""
+
+
 class JournalError(TrollError):
     """The journal cannot be written; nothing new may be admitted."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class GatewayError(TrollError):
     """An answer to a client, renderable in either dialect.
 

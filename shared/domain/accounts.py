@@ -31,6 +31,49 @@ class Purse(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """A stored account, without its password.
+
+    Attributes:
+        id: `users._id`.
+        username: Lower case, unique for ever.
+        role: What it may do.
+        tier: Rate-limit tier.
+        rpm: Requests per minute of its own, None for the tier's.
+        is_active: False stops its keys and its login.
+        credits_nano: Main balance, nano-USD; may be below zero.
+        held_nano: Set aside from it for requests under way.
+        ref_credits_nano: Referral balance.
+        ref_held_nano: Set aside from it.
+        tokens_used: Tokens of all charged requests.
+        credits_expire_at: When the main balance lapses, UTC; None for never.
+        language: Language of the portal, empty when not chosen.
+        created_at: UTC.
+        password_changed_at: UTC; tokens and sessions issued before it are void.
+        discord_id: As the owner gave it, empty when not.
+        referral_code: For others to register with.
+    """
+
+    id: str
+    username: str
+    role: Role
+    tier: Tier
+    rpm: int | None
+    is_active: bool
+    credits_nano: int
+    held_nano: int
+    ref_credits_nano: int
+    ref_held_nano: int
+    tokens_used: int
+    credits_expire_at: datetime | None
+    language: str
+    created_at: datetime
+    password_changed_at: datetime
+    discord_id: str = ""
+    referral_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """The authenticated caller of one request.
 
