@@ -1,0 +1,69 @@
+"""Token usage from an upstream's bytes, before any translation, whatever its dialect.
+
+The two dialects count differently and never share a type: OpenAI's `prompt_tokens` includes
+cached tokens, Anthropic's `input_tokens` excludes them. Both become the disjoint buckets of
+`Usage`.
+
+A stream that ends early is charged for the output seen so far: text, thinking, and names and
+arguments of tool calls, at one token for every three bytes (see `token_counts`), flagged.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from shared.domain.catalog import Dialect
+from shared.domain.usage import Usage
+from shared.wire.anthropic_usage import AnthropicStreamUsage, anthropic_body_usage
+from shared.wire.openai_usage import OpenAIStreamUsage, openai_body_usage
+
+__all__ = [
+    "AnthropicStreamUsage",
+    "OpenAIStreamUsage",
+    "StreamUsage",
+    "anthropic_body_usage",
+    "body_usage",
+    "openai_body_usage",
+    "stream_usage",
+]
+
+
+class StreamUsage(Protocol):
+    """Meters a stream as it passes; feed it every byte, in pieces of any size.
+
+    Attributes:
+        started: An event was seen.
+        complete: The upstream said that the stream is complete.
+        error: The upstream sent an error event.
+        service_tier: As the upstream reported it, if it did.
+    """
+
+    started: bool
+    complete: bool
+    error: bool
+    service_tier: str | None
+
+    def feed(self, chunk: bytes) -> None:
+        """Observe the next bytes; raises `StreamError` on an event larger than the cap."""
+
+    def close(self) -> None:
+        """End the stream: reads a last event that lacks its closing empty line."""
+
+    @property
+    def usage(self) -> Usage:
+        """What the upstream has reported so far; flagged unless it was its last word."""
+
+    def usage_if_cut_now(self, input_estimate: int, output_cap: int | None = None) -> Usage:
+        """What to charge if nothing more came; the upstream's last word where it was seen."""
+
+
+def stream_usage(dialect: Dialect) -> StreamUsage:
+    """A new meter for a stream of that upstream dialect."""
+    return AnthropicStreamUsage() if dialect is Dialect.ANTHROPIC else OpenAIStreamUsage()
+
+
+def body_usage(dialect: Dialect, body: bytes, input_estimate: int = 0) -> Usage:
+    """Usage of a 2xx answer that was not streamed; estimated and flagged where it has none."""
+    if dialect is Dialect.ANTHROPIC:
+        return anthropic_body_usage(body, input_estimate)
+    return openai_body_usage(body, input_estimate)
