@@ -17,7 +17,7 @@ FIXED_NAME = "_proxy"
 
 _NOT_ADMITTED = Admission(principal=None, admitted=False, rate=None)
 _EMPTY = {"$literal": [0] * BUCKETS}
-# The fixed proxy key's window. Its hash is none, so that no key finds it.
+# The fixed proxy key's window: inactive, so that no look-up by hash finds it.
 _FIXED = {
     "userId": "",
     "name": FIXED_NAME,
@@ -30,8 +30,8 @@ _FIXED = {
     "rpm": None,
     "accountRpm": None,
     "role": Role.USER.value,
-    "isActive": True,
-    "ownerActive": True,
+    "isActive": False,
+    "ownerActive": False,
     "lastUsedAt": None,
 }
 _REPLY_FIELDS = {
