@@ -55,6 +55,7 @@ def connect(uri: str, *, timeout_ms: int = PORTAL_TIMEOUT_MS, max_pool: int = 50
         StoreRefused: The connection string cannot be used.
     """
     with translating_errors():
+        _require_scheme(uri)
         return MongoClient(uri, **_options(timeout_ms, max_pool))
 
 
@@ -66,6 +67,7 @@ def connect_async(
     Args and errors as `connect`.
     """
     with translating_errors():
+        _require_scheme(uri)
         return AsyncMongoClient(uri, **_options(timeout_ms, max_pool))
 
 
@@ -109,6 +111,12 @@ def translate(error: PyMongoError) -> StoreError:
     if isinstance(error, OperationFailure):
         return _translate_failure(error)
     return _unavailable(error)
+
+
+def _require_scheme(uri: str) -> None:
+    """A bare host name is accepted by pymongo; it is more likely a slip than meant."""
+    if not uri.startswith(("mongodb://", "mongodb+srv://")):
+        raise InvalidURI("no scheme")
 
 
 def _options(timeout_ms: int, max_pool: int) -> dict[str, Any]:
