@@ -1,0 +1,105 @@
+"""ApiKeyAuth and RateLimit: who is asking, and how often. One look-up answers both."""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+
+from mitmproxy import http
+
+from addons.context import RequestContext, is_open
+from addons.gatekeeper import endpoint_at
+from shared.domain.accounts import Admission
+from shared.domain.keys import hash_key, well_formed
+from shared.errors import GatewayError, StoreError
+from shared.store.interfaces import KeyGate
+from shared.wire import errors as refusals
+
+MAX_KEY_LENGTH = 256
+_CREDENTIAL_HEADERS = ("authorization", "x-api-key")
+_SECRET_HEADERS = (*_CREDENTIAL_HEADERS, "x_api_key", "cookie", "proxy-authorization", "api-key")
+
+
+class ApiKeyAuth:
+    """Turns the client's key into a principal, within its rate limit.
+
+    The key is taken off the flow whatever comes of it: nothing behind this addon can show it.
+    """
+
+    def __init__(self, gate: KeyGate, pepper: bytes, fixed_key: str | None = None) -> None:
+        self._gate = gate
+        self._pepper = pepper
+        self._fixed_key = fixed_key.encode() if fixed_key else None
+
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Authenticate and count one request.
+
+        Raises:
+            GatewayError: 400 for credentials that contradict each other, 401 or 429.
+            StoreUnavailable: The database did not answer.
+        """
+        headers = flow.request.headers
+        given = {name: headers.get_all(name) for name in _CREDENTIAL_HEADERS}
+        for name in _SECRET_HEADERS:
+            headers.pop(name, None)
+        if not is_open(flow):
+            return
+        context = RequestContext.of(flow)
+        endpoint = endpoint_at(context.endpoint)
+        if endpoint is None:
+            return
+        if endpoint.keyed:
+            await self._require(context, given)
+        elif endpoint.shows_more and any(given.values()):
+            with contextlib.suppress(GatewayError, StoreError):
+                await self._require(context, given)
+
+    async def _require(self, context: RequestContext, given: dict[str, list[str]]) -> None:
+        admission = await self._admit(credential(given))
+        context.principal, context.rate = admission.principal, admission.rate
+        if admission.principal is None:
+            raise refusals.invalid_api_key()
+        if not admission.admitted and admission.rate is not None:
+            raise refusals.rate_limited(admission.rate.reset_s, admission.rate.limit)
+
+    async def _admit(self, key: str) -> Admission:
+        if self._fixed_key and hmac.compare_digest(key.encode(), self._fixed_key):
+            return await self._gate.admit_fixed()
+        if not well_formed(key):
+            raise refusals.invalid_api_key()
+        return await self._gate.admit(hash_key(key, self._pepper))
+
+
+def credential(given: dict[str, list[str]]) -> str:
+    """The one key among the credential headers.
+
+    Args:
+        given: Values of `authorization` and `x-api-key`, as received.
+
+    Raises:
+        GatewayError: 400 when a header is repeated or the two differ, 401 when there is no
+            usable key.
+    """
+    for values in given.values():
+        if len(values) > 1:
+            raise refusals.conflicting_credentials()
+    keys = {key for key in (_bearer(given), _api_key(given)) if key is not None}
+    if len(keys) > 1:
+        raise refusals.conflicting_credentials()
+    key = keys.pop() if keys else ""
+    if not key or len(key) > MAX_KEY_LENGTH or not key.isascii():
+        raise refusals.invalid_api_key()
+    return key
+
+
+def _bearer(given: dict[str, list[str]]) -> str | None:
+    values = given.get("authorization")
+    if not values:
+        return None
+    scheme, _, token = values[0].strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _api_key(given: dict[str, list[str]]) -> str | None:
+    values = given.get("x-api-key")
+    return values[0].strip() if values else None

@@ -1,0 +1,97 @@
+"""What the gateway knows about one request, kept in `flow.metadata`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from mitmproxy import http
+
+from shared.domain.accounts import Hold, Principal, RateState
+from shared.domain.catalog import Dialect, Target
+
+if TYPE_CHECKING:
+    from addons.metering import Meter
+    from shared.wire.requests import ParsedRequest
+
+CONTEXT_KEY = "trollllm.context"
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """State of one request, filled in by the addons in their order.
+
+    Attributes:
+        request_id: `req_…`, unique; also the name of its hold and of its ledger row.
+        endpoint: Path without its query.
+        dialect: Dialect of the endpoint, for errors.
+        arrived_at: UTC.
+        started_s: Monotonic clock at arrival.
+        principal: Who asks; None until authenticated.
+        rate: The key's window after this request.
+        parsed: The checked body.
+        target: Model and upstream.
+        max_tokens: Output tokens that the hold covers.
+        hold: Money set aside; None for the fixed proxy key.
+        opened: The journal knows this request: it must be ended exactly once.
+        ended: It was ended.
+        meter: Reads usage from the upstream's bytes.
+        attempts: Upstream attempts so far.
+        sent: The request left for the upstream.
+        first_byte_s: Monotonic clock at the upstream's first byte.
+        upstream_status: What the upstream answered; None before.
+        failed_unanswered: The upstream failed before its answer began: free.
+        end_reason: Why it ended, for the log.
+        faulted: A hook raised.
+    """
+
+    request_id: str
+    endpoint: str
+    dialect: Dialect
+    arrived_at: datetime
+    started_s: float = field(default_factory=time.monotonic)
+    principal: Principal | None = None
+    rate: RateState | None = None
+    parsed: ParsedRequest | None = None
+    target: Target | None = None
+    max_tokens: int = 0
+    hold: Hold | None = None
+    opened: bool = False
+    ended: bool = False
+    meter: Meter | None = None
+    attempts: int = 0
+    sent: bool = False
+    first_byte_s: float | None = None
+    upstream_status: int | None = None
+    failed_unanswered: bool = False
+    end_reason: str = ""
+    faulted: bool = False
+
+    @classmethod
+    def of(cls, flow: http.HTTPFlow) -> RequestContext:
+        """The context of a flow.
+
+        Raises:
+            LookupError: The flow never passed the gatekeeper.
+        """
+        context = flow.metadata.get(CONTEXT_KEY)
+        if not isinstance(context, cls):
+            raise LookupError("the flow has no request context")  # noqa: TRY004 - it is missing
+        return context
+
+    @classmethod
+    def find(cls, flow: http.HTTPFlow) -> RequestContext | None:
+        """The context of a flow, None when it never passed the gatekeeper."""
+        context = flow.metadata.get(CONTEXT_KEY)
+        return context if isinstance(context, cls) else None
+
+    def attach(self, flow: http.HTTPFlow) -> None:
+        """Put this context on a flow."""
+        flow.metadata[CONTEXT_KEY] = self
+
+
+def is_open(flow: http.HTTPFlow) -> bool:
+    """Whether a flow still wants an answer: nobody refused, answered or lost it."""
+    return flow.response is None and flow.error is None

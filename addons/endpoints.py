@@ -1,0 +1,92 @@
+"""Endpoints: what the gateway answers by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import orjson
+from mitmproxy import http
+
+from addons.context import RequestContext, is_open
+from addons.gatekeeper import MODELS
+from addons.replies import local
+from addons.services import Services
+from shared.domain.accounts import Role
+from shared.domain.catalog import Dialect, Model
+from shared.errors import StoreError
+from shared.wire import errors as refusals
+
+CREATED_AT = 1_735_689_600
+_CREATED_TEXT = "2025-01-01T00:00:00Z"
+
+
+class Endpoints:
+    """`/health`, `/v1/models`, `/v1/models/{id}`, `HEAD /` and `HEAD /api/hello`."""
+
+    def __init__(self, services: Services, draining: Callable[[], bool]) -> None:
+        self._services = services
+        self._draining = draining
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        """Answer local endpoints.
+
+        Raises:
+            GatewayError: 404 for a model that is not listed.
+        """
+        if not is_open(flow):
+            return
+        context = RequestContext.of(flow)
+        path = context.endpoint
+        if path in ("/", "/api/hello"):
+            flow.response = local(context, b"")
+        elif path == "/health":
+            flow.response = await self._health(context)
+        elif path == MODELS:
+            flow.response = local(context, orjson.dumps(self._models(context.dialect)))
+        elif path.startswith(MODELS + "/"):
+            flow.response = local(context, orjson.dumps(self._model(context)))
+
+    async def _health(self, context: RequestContext) -> http.Response:
+        try:
+            await self._services.gate.ping()
+            database = "ok"
+        except StoreError:
+            database = "unavailable"
+        body: dict[str, object] = {"status": "ok" if database == "ok" else "degraded"}
+        if context.principal is not None and context.principal.role is Role.ADMIN:
+            body["checks"] = {"database": database, "draining": self._draining()}
+        serving = database == "ok" and not self._draining()
+        return local(context, orjson.dumps(body), 200 if serving else 503)
+
+    def _models(self, dialect: Dialect) -> dict[str, object]:
+        models = [model for model in self._services.catalog.models.values() if model.listed]
+        data = [_shape(model, dialect) for model in models]
+        if dialect is Dialect.OPENAI:
+            return {"object": "list", "data": data}
+        ids = [model.id for model in models]
+        return {
+            "data": data,
+            "has_more": False,
+            "first_id": ids[0] if ids else None,
+            "last_id": ids[-1] if ids else None,
+        }
+
+    def _model(self, context: RequestContext) -> dict[str, object]:
+        name = context.endpoint.removeprefix(MODELS + "/")
+        target = self._services.catalog.resolve(name)
+        if target is None:
+            raise refusals.model_not_found(name)
+        return _shape(target.model, context.dialect)
+
+
+def _shape(model: Model, dialect: Dialect) -> dict[str, object]:
+    if dialect is Dialect.ANTHROPIC:
+        return {
+            "type": "model",
+            "id": model.id,
+            "display_name": model.id,
+            "created_at": _CREATED_TEXT,
+            "max_input_tokens": model.context_window,
+            "max_tokens": model.max_output_tokens,
+        }
+    return {"id": model.id, "object": "model", "created": CREATED_AT, "owned_by": "trollllm"}

@@ -1,0 +1,43 @@
+"""Meters: usage of one answer, read from the upstream's bytes before anything touches them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from shared.domain.catalog import Dialect
+from shared.domain.usage import Usage
+from shared.wire.usage_reader import body_usage, stream_usage
+
+
+class Meter(Protocol):
+    """What an answer has cost so far."""
+
+    def usage(self, input_estimate: int) -> Usage:
+        """Usage if the answer ended here; estimated where the upstream did not say."""
+
+
+class StreamMeter:
+    """Meters a stream as it passes.
+
+    Attributes:
+        reader: Fed with every byte of the upstream.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.reader = stream_usage(dialect)
+
+    def usage(self, input_estimate: int) -> Usage:
+        """As `Meter.usage`."""
+        return self.reader.usage_if_cut_now(input_estimate)
+
+
+class BodyMeter:
+    """Meters an answer that came in one piece."""
+
+    def __init__(self, dialect: Dialect, body: bytes) -> None:
+        self._dialect = dialect
+        self._body = body
+
+    def usage(self, input_estimate: int) -> Usage:
+        """As `Meter.usage`."""
+        return body_usage(self._dialect, self._body, input_estimate)

@@ -1,0 +1,65 @@
+"""The `gateway:` proxy mode: a reverse proxy on a socket that the supervisor opened.
+
+Its target is a black hole. A flow leaves only with a plan, see `addons.proxy.plan`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass
+
+from mitmproxy import ctx
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.mode_servers import AsyncioServerInstance
+from mitmproxy.proxy.mode_specs import ReverseMode
+
+from addons.proxy.hooks import GatewayConnectionHandler
+from addons.proxy.layer import GatewayHttpLayer
+from addons.proxy.plan import LayerPolicy
+
+BLACK_HOLE = "http://127.0.0.1:1"
+MODE_SPEC = f"gateway:{BLACK_HOLE}"
+BACKLOG = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """What the master gives its server instance."""
+
+    listener: socket.socket
+    policy: LayerPolicy
+
+
+class GatewayMode(ReverseMode):
+    """`gateway:http://127.0.0.1:1`."""
+
+
+class GatewayInstance(AsyncioServerInstance[GatewayMode]):
+    """Accepts on the inherited socket; a draining worker just stops accepting."""
+
+    async def listen(self, _host: str, _port: int) -> list[asyncio.Server]:  # type: ignore[override]
+        """Serve the socket of the master; host and port of the options mean nothing here."""
+        listener = _listening().listener
+        server = await asyncio.start_server(self.handle_stream, sock=listener, backlog=BACKLOG)
+        return [server]
+
+    def make_top_layer(self, context: Context) -> GatewayHttpLayer:
+        """Plain HTTP/1 from the first byte: nothing is guessed."""
+        context.server.address = self.mode.address
+        return GatewayHttpLayer(context, _listening().policy)
+
+    async def handle_stream(  # type: ignore[override]
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter | None = None
+    ) -> None:
+        """Serve one client connection."""
+        assert writer is not None
+        handler = GatewayConnectionHandler(ctx.master, reader, writer, ctx.options, self.mode)
+        handler.layer = self.make_top_layer(handler.layer.context)
+        with self.manager.register_connection(handler.layer.context.client.id, handler):
+            await handler.handle_client()
+
+
+def _listening() -> Listening:
+    listening: Listening = ctx.master.listening  # type: ignore[attr-defined]
+    return listening

@@ -1,0 +1,51 @@
+"""ModelRouter: parses the body once, and finds the model and its upstream."""
+
+from __future__ import annotations
+
+from mitmproxy import http
+
+from addons.context import RequestContext, is_open
+from addons.gatekeeper import endpoint_at
+from addons.services import Services
+from shared.domain.catalog import Dialect, Target
+from shared.wire import errors as refusals
+from shared.wire.requests import ParsedRequest, check_priced, parse_request
+
+_PATH_OF = {Dialect.OPENAI: "/v1/chat/completions", Dialect.ANTHROPIC: "/v1/messages"}
+
+
+class ModelRouter:
+    """Checks what is asked for, before money is set aside."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Parse, resolve, and refuse what cannot be served.
+
+        Raises:
+            GatewayError: 400 for an unusable body, 404 for an unknown model, 503 for a model
+                without a price.
+        """
+        if not is_open(flow):
+            return
+        context = RequestContext.of(flow)
+        endpoint = endpoint_at(context.endpoint)
+        if endpoint is None or not endpoint.billed:
+            return
+        parsed = parse_request(context.dialect, flow.request.raw_content or b"")
+        context.parsed = parsed
+        target = self._target(parsed, context.dialect)
+        if target.model.price is None:
+            raise refusals.service_unavailable(f"{target.model.id} has no price")
+        check_priced(parsed, target.model.price)
+        context.target = target
+
+    def _target(self, parsed: ParsedRequest, dialect: Dialect) -> Target:
+        target = self._services.catalog.resolve(parsed.model)
+        if target is None:
+            raise refusals.model_not_found(parsed.model)
+        if target.model.dialect is not dialect:
+            message = f"The model {target.model.id} is served at {_PATH_OF[target.model.dialect]}."
+            raise refusals.invalid_request(message, "model")
+        return target

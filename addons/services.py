@@ -1,0 +1,33 @@
+"""What the addons are given: the stores, the ledger and the configuration of one worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from shared.domain.catalog import Catalog
+from shared.ledger.interfaces import RequestLedger
+from shared.settings import Settings
+from shared.store.interfaces import HoldStore, KeyGate
+
+
+@dataclass(slots=True)
+class Services:
+    """Everything with a life longer than a request.
+
+    Attributes:
+        settings: The worker's settings.
+        catalog: Models, upstreams and routes in force.
+        gate: Keys and rate limits.
+        holds: Money set aside.
+        ledger: Crash-safe settlement.
+        worker_id: Names this process in holds.
+        pepper: Secret that API keys are hashed with.
+    """
+
+    settings: Settings
+    catalog: Catalog
+    gate: KeyGate
+    holds: HoldStore
+    ledger: RequestLedger
+    worker_id: str
+    pepper: bytes = field(repr=False)

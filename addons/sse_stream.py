@@ -1,0 +1,174 @@
+"""SseStream: relays the upstream's answer, metered, byte for byte.
+
+The relay is the one callable that mitmproxy runs for every piece of a stream. mitmproxy loses the
+piece when it raises and goes on, so it never raises: it ends the stream with an error event.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from mitmproxy import http
+
+from addons.context import RequestContext
+from addons.metering import BodyMeter, StreamMeter
+from addons.replies import own_headers
+from addons.services import Services
+from shared.domain.catalog import Dialect
+from shared.domain.usage import Usage
+from shared.errors import GatewayError
+from shared.wire import errors as wire
+from shared.wire.usage_chunk import UsageChunkFilter
+
+logger = logging.getLogger(__name__)
+
+_KEPT_HEADERS = ("content-type",)
+_BOUNDARIES = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+
+class SseStream:
+    """Decides how an answer is relayed."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """Give the answer our headers; stream it when the upstream streams."""
+        context = RequestContext.find(flow)
+        response = flow.response
+        if context is None or response is None or not context.sent or context.failed_unanswered:
+            return
+        context.upstream_status = response.status_code
+        context.first_byte_s = time.monotonic()
+        if not 200 <= response.status_code < 300:
+            return
+        streams = response.headers.get("content-type", "").startswith("text/event-stream")
+        encoding = response.headers.get("content-encoding", "identity").lower()
+        if streams and encoding != "identity":
+            raise wire.upstream_failed("The upstream compressed a stream against our wish.")
+        response.headers = _headers(context, response, flow.request.http_version, streams=streams)
+        if streams:
+            response.stream = self._relay(context)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Meter an answer that came in one piece."""
+        context = RequestContext.find(flow)
+        response = flow.response
+        if context is None or response is None or response.stream or context.meter is not None:
+            return
+        if context.upstream_status is None or not 200 <= context.upstream_status < 300:
+            return
+        if context.failed_unanswered or context.end_reason:
+            return
+        body = response.content or b""
+        response.headers.pop("content-encoding", None)
+        response.content = body
+        context.meter = BodyMeter(context.dialect, body)
+
+    def _relay(self, context: RequestContext) -> Relay:
+        meter = StreamMeter(context.dialect)
+        context.meter = meter
+        return Relay(context, meter, self._services.ledger.checkpoint)
+
+
+class Relay:
+    """The stream callable of one answer."""
+
+    def __init__(
+        self,
+        context: RequestContext,
+        meter: StreamMeter,
+        checkpoint: Callable[[str, Usage], None],
+    ) -> None:
+        self.failed = False
+        self._context = context
+        self._meter = meter
+        self._checkpoint = checkpoint
+        parsed = context.parsed
+        self._estimate = parsed.input_estimate if parsed else 0
+        hide = context.dialect is Dialect.OPENAI and not (parsed and parsed.asked_for_usage)
+        self._filter = UsageChunkFilter() if hide else None
+        self._tail = b""
+        self._ended = False
+
+    def __call__(self, data: bytes) -> list[bytes]:
+        """Chunks for what arrived; `b""` means that the upstream has ended."""
+        if self._ended:
+            return []
+        try:
+            return self._pass(data) if data else self._end()
+        except Exception:
+            logger.exception("relaying request %s failed", self._context.request_id)
+            self.failed = True
+            return self.fail(wire.internal_error())
+
+    def fail(self, error: GatewayError) -> list[bytes]:
+        """End the stream with an error event."""
+        if self._ended:
+            return []
+        self._ended = True
+        context = self._context
+        context.end_reason = context.end_reason or error.code
+        return [wire.error_event(error, context.dialect, context.request_id)]
+
+    def _pass(self, data: bytes) -> list[bytes]:
+        reader = self._meter.reader
+        reader.feed(data)
+        self._checkpoint(self._context.request_id, self._meter.usage(self._estimate))
+        return _chunks(self._filtered(self._whole_events(data)))
+
+    def _whole_events(self, data: bytes) -> bytes:
+        """Hold back an event that is not complete.
+
+        A client could not read it anyway, and an error event could not follow a torn one.
+        """
+        if self._tail:
+            data = self._tail + data
+        end = last_boundary(data)
+        self._tail = data[end:]
+        return data[:end]
+
+    def _filtered(self, events: bytes) -> bytes:
+        return self._filter.feed(events) if self._filter is not None else events
+
+    def _end(self) -> list[bytes]:
+        """The upstream has ended: complete, or cut without a word."""
+        reader = self._meter.reader
+        reader.close()
+        if reader.error:
+            self._context.end_reason = "upstream_error"
+        elif not reader.complete:
+            return self.fail(wire.upstream_failed("the stream ended early"))
+        self._ended = True
+        return _chunks(self._filtered(self._tail))
+
+
+def last_boundary(data: bytes) -> int:
+    """Where the last complete event of a piece of a stream ends, 0 when none does."""
+    if data.endswith(b"\n\n"):
+        return len(data)
+    ends = (data.rfind(mark) + len(mark) for mark in _BOUNDARIES if mark in data)
+    return max(ends, default=0)
+
+
+def _chunks(data: bytes) -> list[bytes]:
+    return [data] if data else []
+
+
+def _headers(
+    context: RequestContext, response: http.Response, http_version: str, *, streams: bool
+) -> http.Headers:
+    """Headers of a relayed answer: an allow-list of the upstream's, then our own."""
+    names = (*_KEPT_HEADERS, *(() if streams else ("content-encoding",)))
+    kept = {name: response.headers[name] for name in names if name in response.headers}
+    headers = http.Headers([(k.encode(), v.encode()) for k, v in kept.items()])
+    for name, value in own_headers(context).items():
+        headers[name] = value
+    if streams:
+        headers["cache-control"] = "no-cache"
+        headers["x-accel-buffering"] = "no"
+        if http_version == "HTTP/1.1":
+            headers["transfer-encoding"] = "chunked"
+    return headers
