@@ -72,9 +72,21 @@ def _ensure_indexes(database: SyncDatabase, spec: CollectionSpec) -> None:
     collection = database[spec.name]
     existing = collection.index_information()
     _ensure_ttl(database, spec, existing)
-    missing = [model for model in spec.indexes if model.document["name"] not in existing]
-    if missing:
-        _patiently(lambda: collection.create_indexes(missing))
+    wanted = [model for model in spec.indexes if not _is_there(model, existing)]
+    if wanted:
+        _patiently(lambda: collection.create_indexes(wanted))
+
+
+def _is_there(model: IndexModel, existing: Mapping[str, Document]) -> bool:
+    """Whether the index exists with its meaning; the server refuses another of its name."""
+    index = model.document
+    found = existing.get(index["name"])
+    if found is None:
+        return False
+    meant = (list(index["key"].items()), index.get("unique", False))
+    is_meant = (found["key"], found.get("unique", False)) == meant
+    partial = "partialFilterExpression"
+    return is_meant and found.get(partial) == index.get(partial)
 
 
 def _ensure_ttl(
