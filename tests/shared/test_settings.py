@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import SettingsError
-from shared.settings import NAMES, Settings, environment, keep_secret_key
+from shared.settings import NAMES, Settings, adopt, environment, keep_secret_key
 
 STRONG = "0123456789abcdef0123456789abcdef"
 
@@ -201,3 +201,9 @@ def test_the_environment_goes_over_the_file(tmp_path, monkeypatch):
 def test_load_reads_the_process_environment_by_default(monkeypatch):
     monkeypatch.setenv("PORTAL_PORT", "4321")
     assert Settings.load().portal_port == 4321
+
+
+def test_adopted_values_are_loaded(monkeypatch):
+    monkeypatch.setenv("PORTAL_PORT", "1")
+    adopt({"PORTAL_PORT": "4322"})
+    assert Settings.load().portal_port == 4322

@@ -13,7 +13,7 @@ from pymongo.errors import OperationFailure
 
 from shared.errors import MongodError
 from shared.store import embedded
-from shared.store.embedded import EmbeddedMongod, find_binary
+from shared.store.embedded import EmbeddedMongod, find_binary, running_uri
 
 KEEPER = """
 import sys, time
@@ -103,10 +103,11 @@ def test_foreign_data_is_left_alone_and_named(tmp_path):
         EmbeddedMongod(tmp_path).start()
 
 
-def test_it_dies_with_a_parent_that_is_killed(keeper):
+def test_it_dies_with_a_parent_that_is_killed(keeper, tmp_path):
     process, _, pid = keeper
     process.kill()
     process.wait()
+    assert running_uri(tmp_path / "mongo") is None
     assert wait_for(lambda: is_gone(pid))
 
 
@@ -123,7 +124,8 @@ def test_a_mongod_that_outlived_its_parent_does_not_block_the_next(keeper, tmp_p
 
 
 def test_a_folder_in_use_names_the_process(keeper, tmp_path):
-    process, _, pid = keeper
+    process, uri, pid = keeper
+    assert running_uri(tmp_path / "mongo") == uri
     with pytest.raises(MongodError, match=f"in use by running process {process.pid}"):
         EmbeddedMongod(tmp_path / "mongo").start()
     assert not is_gone(pid)
@@ -178,5 +180,6 @@ def test_stopping_twice_and_asking_afterwards_is_harmless(tmp_path):
     server.stop()
     server.stop()
     assert server.pid is None
+    assert running_uri(tmp_path) is None
     with pytest.raises(MongodError, match="not running"):
         server.uri()
