@@ -19,7 +19,14 @@ class RequestLedger(Protocol):
         """
 
     def sent(self, request_id: str) -> None:
-        """Note that the request is about to leave for the upstream: from here on it is billed."""
+        """Note that the request is about to leave for the upstream: from here on it is billed.
+
+        Raises:
+            JournalError: It could not be written; the request must not leave.
+        """
+
+    async def release(self, user_id: str, request_id: str) -> None:
+        """Give back a hold whose request was never opened; repeated later if need be."""
 
     def checkpoint(self, request_id: str, usage: Usage) -> None:
         """Note usage so far; cheap, the ledger decides how often it is written."""

@@ -14,12 +14,10 @@ from typing import Any
 
 from bson.int64 import Int64
 
-from shared.errors import MoneyError
+from shared.domain.money import check_nano
 
 Expression = dict[str, Any]
 Stage = dict[str, Any]
-
-_INT64_MAX = 2**63 - 1
 
 _EXPIRED: Expression = {
     "$and": [{"$gt": ["$creditsExpireAt", None]}, {"$lte": ["$creditsExpireAt", "$$NOW"]}]
@@ -89,9 +87,7 @@ def nano(amount: int) -> Int64:
     Raises:
         MoneyError: Not an integer, negative, or beyond int64.
     """
-    if type(amount) not in (int, Int64) or not 0 <= amount <= _INT64_MAX:
-        raise MoneyError(f"not an amount in nano-USD: {amount!r}")
-    return Int64(amount)
+    return Int64(check_nano(amount, signed=False))
 
 
 def reserve_pipeline(

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pymongo
@@ -32,8 +31,8 @@ from shared.store.ledger_rows import (
     late_row,
     released_row,
 )
+from shared.store.transactions import Clock, utc_now
 
-Clock = Callable[[], datetime]
 Charge = tuple[Hold, RequestRecord]
 
 _MAJORITY = WriteConcern("majority")
@@ -49,11 +48,6 @@ class _End:
 
 
 _NOTHING = _End(0, 0)
-
-
-def utc_now() -> datetime:
-    """The clock of rows."""
-    return datetime.now(UTC)
 
 
 class MongoHoldStore:

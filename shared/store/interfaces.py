@@ -7,7 +7,6 @@ write is then unknown.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Protocol
 
 from shared.domain.accounts import Admission, Hold, HoldRefused, HoldRequest, RequestRecord
@@ -39,6 +38,18 @@ class HoldStore(Protocol):
     async def settle(self, charges: Sequence[tuple[Hold, RequestRecord]]) -> None:
         """Insert ledger rows, then charge balances and remove holds. Idempotent, majority."""
 
+    async def charge_if_held(self, hold: Hold, record: RequestRecord) -> None:
+        """Charge a request of which no end is known, unless its hold is gone. Idempotent."""
+
+    async def release_abandoned(self, holds: Sequence[Hold], reason: str) -> None:
+        """Release holds whose worker is gone, with a row of amount 0 each. Idempotent."""
+
+    async def holds_of_worker(self, worker_id: str, older_than_s: float) -> list[Hold]:
+        """Holds that a worker took at least that long ago."""
+
+    async def holds_of_others(self, workers: Sequence[str], older_than_s: float) -> list[Hold]:
+        """Holds of that age whose worker is none of `workers`."""
+
 
 class RequestLogStore(Protocol):
     """Rows of `request_logs`."""
@@ -60,5 +71,14 @@ class PriceStore(Protocol):
 class WorkerStore(Protocol):
     """Heartbeats of gateway workers."""
 
-    async def beat(self, worker_id: str, host: str, now: datetime) -> None:
-        """Say that the worker lives."""
+    async def beat(self, worker_id: str, host: str) -> None:
+        """Say that the worker lives, by the server's clock."""
+
+    async def remove(self, worker_id: str) -> None:
+        """The worker has ended and left nothing behind."""
+
+    async def living(self, within_s: float) -> list[str]:
+        """Workers heard of within that many seconds."""
+
+    async def forget_silent(self, for_s: float) -> int:
+        """Remove workers not heard of for that many seconds; how many."""

@@ -10,30 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from bson.int64 import Int64
 
 from shared.domain.accounts import Hold, RequestRecord
+from shared.domain.ledger import RowKind
 from shared.domain.usage import Usage
 from shared.store.hold_pipelines import nano
 
 Row = dict[str, Any]
-
-
-class RowKind(StrEnum):
-    """Why a balance changed."""
-
-    CHARGE = "charge"
-    TOPUP = "topup"
-    REFUND = "refund"
-    ADJUSTMENT = "adjustment"
-    EXPIRY = "expiry"
-    REFERRAL = "referral"
-    REDEMPTION = "redemption"
-    RELEASED = "released"
-    LATE = "late"
 
 
 @dataclass(frozen=True, slots=True)
