@@ -26,7 +26,6 @@ def gateway_addons(services: Services, lifecycle: Lifecycle) -> list[object]:
     settings = services.settings
     return [
         Gatekeeper(settings.max_body, lifecycle.overloaded),
-        lifecycle,
         ApiKeyAuth(services.gate, services.pepper, settings.proxy_api_key),
         Endpoints(services, lambda: lifecycle.draining),
         ModelRouter(services),
@@ -35,5 +34,6 @@ def gateway_addons(services: Services, lifecycle: Lifecycle) -> list[object]:
         SseStream(services),
         Billing(services),
         AccessLog(services),
+        lifecycle,
         Dispatch(services),
     ]

@@ -28,6 +28,8 @@ class RequestContext:
         endpoint: Path without its query.
         dialect: Dialect of the endpoint, for errors.
         arrived_at: UTC.
+        http_1_0: The client speaks HTTP/1.0: no chunked answers.
+        closes: The client wants its connection closed after the answer.
         started_s: Monotonic clock at arrival.
         principal: Who asks; None until authenticated.
         rate: The key's window after this request.
@@ -51,6 +53,8 @@ class RequestContext:
     endpoint: str
     dialect: Dialect
     arrived_at: datetime
+    http_1_0: bool = False
+    closes: bool = False
     started_s: float = field(default_factory=time.monotonic)
     principal: Principal | None = None
     rate: RateState | None = None

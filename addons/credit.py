@@ -12,7 +12,7 @@ from addons.settlement import opening_record
 from shared.domain.accounts import HoldRefused, HoldRequest, OpenRequest
 from shared.domain.catalog import Target
 from shared.domain.pricing import Price, affordable_tokens, bound_nano
-from shared.errors import JournalError, StoreUnavailable
+from shared.errors import JournalError
 from shared.wire import errors as refusals
 from shared.wire.requests import ParsedRequest
 
@@ -83,11 +83,8 @@ class CreditGuard:
         wanted = HoldRequest(
             context.request_id, context.principal.user_id, bound.full_nano, bound.minimum_nano
         )
-        try:
-            hold = await self._services.holds.reserve(wanted, self._services.worker_id)
-        except StoreUnavailable:
-            self._services.ledger.forget(wanted)
-            raise
+        # Should its answer be lost, the ledger finds the hold and releases it.
+        hold = await self._services.holds.reserve(wanted, self._services.worker_id)
         if isinstance(hold, HoldRefused):
             raise self._refusal(hold, bound, parsed, price)
         context.hold = hold
@@ -109,7 +106,7 @@ class CreditGuard:
             await self._services.ledger.open(opening)
         except JournalError:
             if context.hold is not None:
-                await self._services.holds.release(context.hold.user_id, [context.request_id])
+                await self._services.ledger.release(context.hold.user_id, context.request_id)
                 context.hold = None
             raise
         context.opened = True

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mitmproxy import http
+from mitmproxy.net.http.http1 import connection_close
 
 from addons.context import RequestContext
 from addons.request_id import new_request_id
@@ -87,7 +88,14 @@ class Gatekeeper:
         request = flow.request
         path = request.path.partition("?")[0]
         dialect = dialect_of(path, request.headers)
-        RequestContext(self._request_id(), path, dialect, datetime.now(UTC)).attach(flow)
+        RequestContext(
+            self._request_id(),
+            path,
+            dialect,
+            datetime.now(UTC),
+            http_1_0=request.http_version == "HTTP/1.0",
+            closes=connection_close(request.http_version, request.headers),
+        ).attach(flow)
         endpoint = endpoint_at(path)
         if endpoint is None or "%" in path or "#" in request.path:
             raise refusals.not_found()

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 from mitmproxy import http
 
-from addons.context import RequestContext
 from shared.wire import errors as refusals
 
 SERVED_WHILE_DRAINING_S = 5.0
@@ -80,5 +79,5 @@ class Lifecycle:
         self._live.discard(flow.id)
 
     def _close_if_draining(self, flow: http.HTTPFlow) -> None:
-        if self.draining and flow.response is not None and RequestContext.find(flow) is not None:
+        if self.draining and flow.response is not None:
             flow.response.headers["connection"] = "close"

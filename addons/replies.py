@@ -41,8 +41,13 @@ def local(context: RequestContext, body: bytes, status: int = 200) -> http.Respo
 
 
 def own_headers(context: RequestContext) -> dict[str, str]:
-    """Headers of every answer: the request id twice, and the rate limit of a keyed request."""
+    """Headers of every answer: the request id twice, and the rate limit of a keyed request.
+
+    Also `connection: close` for a client that asked for it.
+    """
     headers = {"x-request-id": context.request_id, "request-id": context.request_id}
+    if context.closes:
+        headers["connection"] = "close"
     if context.rate is not None:
         headers.update(rate_headers(context.rate, datetime.now(UTC)))
     return headers

@@ -48,7 +48,7 @@ class SseStream:
         encoding = response.headers.get("content-encoding", "identity").lower()
         if streams and encoding != "identity":
             raise wire.upstream_failed("The upstream compressed a stream against our wish.")
-        response.headers = _headers(context, response, flow.request.http_version, streams=streams)
+        response.headers = _headers(context, response, streams=streams)
         if streams:
             response.stream = self._relay(context)
 
@@ -157,9 +157,7 @@ def _chunks(data: bytes) -> list[bytes]:
     return [data] if data else []
 
 
-def _headers(
-    context: RequestContext, response: http.Response, http_version: str, *, streams: bool
-) -> http.Headers:
+def _headers(context: RequestContext, response: http.Response, *, streams: bool) -> http.Headers:
     """Headers of a relayed answer: an allow-list of the upstream's, then our own."""
     names = (*_KEPT_HEADERS, *(() if streams else ("content-encoding",)))
     kept = {name: response.headers[name] for name in names if name in response.headers}
@@ -169,6 +167,6 @@ def _headers(
     if streams:
         headers["cache-control"] = "no-cache"
         headers["x-accel-buffering"] = "no"
-        if http_version == "HTTP/1.1":
+        if not context.http_1_0:
             headers["transfer-encoding"] = "chunked"
     return headers

@@ -15,7 +15,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
+from shared.catalog import load_catalog
 from shared.errors import SettingsError
+from shared.settings import Settings, environment
 
 logger = logging.getLogger(__name__)
 
@@ -150,3 +152,14 @@ class Supervisor:
 def worker_command() -> list[str]:
     """How a worker is started: this interpreter, without mitmproxy's debug-only checks."""
     return [sys.executable, "-O", "-m", "addons"]
+
+
+def run(settings: Settings, *, port: int, workers: int) -> int:
+    """Serve on a port until SIGTERM; the exit code.
+
+    Raises:
+        SettingsError: The port cannot be had.
+        ConfigError: config.json cannot be used.
+    """
+    load_catalog(settings, environment())
+    return Supervisor(open_listener(settings.bind, port), workers, worker_command()).run()

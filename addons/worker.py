@@ -19,7 +19,6 @@ from addons.proxy.mode import Listening
 from addons.proxy.plan import LayerPolicy
 from addons.replies import answer, answer_head
 from addons.services import Services
-from shared.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +32,7 @@ class Worker:
 
     def __init__(self, services: Services, listener: socket.socket) -> None:
         settings = services.settings
-        self._services = services
+        quiet_logs()
         self.lifecycle = Lifecycle(settings.max_live)
         policy = LayerPolicy(settings.max_body, MAX_RESPONSE_BYTES, answer, answer_head)
         conf_dir = settings.home / "mitmproxy"
@@ -94,13 +93,3 @@ async def leaving_on_signals(worker: Worker, alive: int | None) -> AsyncIterator
 def _supervisor_gone(loop: asyncio.AbstractEventLoop, alive: int, worker: Worker) -> None:
     loop.remove_reader(alive)
     worker.leave()
-
-
-def load_settings() -> Settings:
-    """Settings of this process, with quiet logs.
-
-    Raises:
-        SettingsError: A setting cannot be used.
-    """
-    quiet_logs()
-    return Settings.load()

@@ -105,7 +105,7 @@ class GatewayHttp1Server(Http1Server):
         try:
             part = self.body_reader(self.buf)
         except h11.ProtocolError as error:
-            raise bad_head(f"The request body is malformed: {error}.") from error
+            raise bad_head("The framing of the request body is malformed.") from error
         if isinstance(part, h11.EndOfMessage) and part.headers:
             raise bad_head("Trailers are not accepted.")
         if getattr(self.body_reader, "_bytes_in_chunk", 0) > self._policy.max_body:

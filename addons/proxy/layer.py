@@ -229,7 +229,6 @@ class GatewayHttpLayer(HttpLayer):
         request = event.request.copy()
         name, value = plan.credential
         request.headers[name] = value
-        plan.on_sent()
         return RequestHeaders(event.stream_id, request, event.end_stream)
 
 

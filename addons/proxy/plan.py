@@ -28,7 +28,8 @@ class UpstreamPlan:
         port: Upstream port.
         credential: Header that carries the upstream key; put on a copy as the request is sent.
         timeouts: Patience with this upstream.
-        on_sent: Called right before the first byte leaves.
+        on_sent: Called once connected, right before the first byte leaves; when it raises, the
+            request does not leave.
     """
 
     scheme: str

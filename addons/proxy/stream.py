@@ -33,7 +33,7 @@ from mitmproxy.proxy.layers.http._hooks import HttpResponseHook
 
 from addons.proxy.deadlines import Deadlines
 from addons.proxy.plan import Attempt, LayerPolicy, StreamRelay, UpstreamPlan
-from shared.errors import GatewayError
+from shared.errors import GatewayError, TrollError
 from shared.wire import errors as refusals
 
 UNREAD_BODY_BYTES = 64 * 1024
@@ -173,18 +173,25 @@ class GatewayStream(HttpStream):
             if (yield from self.check_killed(True)):
                 return False
             if not error:
-                self._connected(connection, plan)
-                return True
+                error = self._connected(connection, plan)
+                if not error:
+                    return True
             if not (yield from self._ask("connect", error)):
                 return False
 
-    def _connected(self, connection: Server, plan: UpstreamPlan) -> None:
+    def _connected(self, connection: Server, plan: UpstreamPlan) -> str:
+        """Take a connection into use; a message when the request must not leave after all."""
         self._reused = connection in self._served
         self._served.add(connection)
         self.context.server = self.flow.server_conn = connection
         now = time.monotonic()
         self._deadlines.set("first_byte", now + plan.timeouts.first_byte_s)
         self._deadlines.set("total", now + plan.timeouts.total_s)
+        try:
+            plan.on_sent()
+        except TrollError as error:
+            return str(error)
+        return ""
 
     def state_wait_for_response_headers(self, event: ResponseHeaders) -> Commands:
         """The answer begins: the addons decide how it is relayed."""
