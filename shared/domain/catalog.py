@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import StrEnum
 
 from shared.domain.pricing import Price
@@ -95,6 +97,10 @@ class Route:
     match: str
     upstream: str
 
+    def places(self, model_id: str) -> bool:
+        """Whether the pattern covers that id; case counts."""
+        return fnmatch.fnmatchcase(model_id, self.match)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -114,6 +120,10 @@ class Catalog:
         upstreams: By name.
         routes: In order; the first match places a model that names no upstream.
         port: Listener port of config.json, if given.
+        snapshots: Beginning of the name of dated snapshots, such as `claude-haiku-4-5`, to the
+            id of the model that they are priced like.
+        notes: What an operator should know, though it is no fault: a model of config.json
+            whose upstream has no address.
     """
 
     models: Mapping[str, Model]
@@ -121,20 +131,39 @@ class Catalog:
     upstreams: Mapping[str, Upstream]
     routes: tuple[Route, ...] = ()
     port: int | None = None
+    snapshots: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def resolve(self, name: str) -> Target | None:
         """Model and upstream for the name a client sent; None when unknown or unplaced.
 
-        Precedence: exact id, then alias; upstream of the model, then the first matching route.
+        Precedence: exact id, then alias, then dated snapshot of a model of the price data;
+        upstream of the model, then the first matching route.
         """
         model = self.models.get(name) or self.models.get(self.aliases.get(name, ""))
+        model = model or self._snapshot(name)
         if model is None:
             return None
         upstream = self.upstreams.get(model.upstream or self._routed(model.id) or "")
         return None if upstream is None else Target(model, upstream)
 
+    def _snapshot(self, name: str) -> Model | None:
+        match = _SNAPSHOT.fullmatch(name)
+        if match is None or not _is_date(match[2]):
+            return None
+        model = self.models.get(self.snapshots.get(match[1], ""))
+        return None if model is None else replace(model, id=name, upstream_model=name)
+
     def _routed(self, model_id: str) -> str | None:
-        for route in self.routes:
-            if fnmatch.fnmatchcase(model_id, route.match):
-                return route.upstream
-        return None
+        return next((route.upstream for route in self.routes if route.places(model_id)), None)
+
+
+_SNAPSHOT = re.compile(r"(.{1,128})-(20[0-9]{2}-?[0-9]{2}-?[0-9]{2})")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

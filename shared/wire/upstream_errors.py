@@ -41,10 +41,7 @@ _SECRETS = (
     (re.compile(r"\b(?:sk|fk|pk|rk)-[A-Za-z0-9_*.-]{6,}"), "[key]"),
     (re.compile(r"\bBearer +[^\s\"',}]+", re.IGNORECASE), "Bearer [key]"),
     (re.compile(r"\b(?:org|proj|acct|wrkspc|workspace)[-_][A-Za-z0-9]{6,}"), "[id]"),
-    (
-        re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE),
-        "[id]",
-    ),
+    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "[id]"),
     (re.compile(r"\b(?:https?|wss?)://[^\s\"'<>)\]}]+", re.IGNORECASE), "[url]"),
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "[address]"),
 )
