@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from bson import CodecOptions, Int64, encode
 from bson.raw_bson import RawBSONDocument
-from pymongo import ReturnDocument, WriteConcern
+from pymongo import ReturnDocument, WriteConcern, timeout
 
 from shared.domain.accounts import Admission, Principal, Role, Tier
 from shared.domain.limits import BUCKETS, WINDOW_S, Balances, TierLimits, limit_of, rate_state
@@ -134,6 +134,8 @@ class MongoKeyGate:
         self._database = database
         self._keys = database.get_collection("user_keys", write_concern=WriteConcern(w=1))
         self._limits = TierLimits(dev=rpm_dev, pro=rpm_pro)
+        # Of an admission as a whole, which may take more than one round trip.
+        self._timeout_s = database.client.options.timeout
         self._lifted = TierLimits(dev=rpm_pro, pro=rpm_pro)
         self._update = _encoded(window_update(self._limits))
         self._lifted_update = _encoded(window_update(self._lifted))
@@ -145,7 +147,7 @@ class MongoKeyGate:
         and referral credits left, the pro limit applies.
         """
         key = {"hash": key_hash, "isActive": True, "ownerActive": True}
-        with translating_errors():
+        with translating_errors(), timeout(self._timeout_s):
             outcome = await self._count(key, self._update, self._limits)
             if outcome is None:
                 return _NOT_ADMITTED
@@ -155,7 +157,7 @@ class MongoKeyGate:
 
     async def admit_fixed(self) -> Admission:
         """See `KeyGate.admit_fixed`; the window is a document of its own, made when missing."""
-        with translating_errors():
+        with translating_errors(), timeout(self._timeout_s):
             outcome = await self._count_fixed()
             if outcome is None:
                 await self._insert_fixed()

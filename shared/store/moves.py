@@ -61,6 +61,8 @@ class Moves:
                 self._database, lambda session: self.within(session, user_id, move)
             )
         except Conflict:
+            if move.idempotency_key is None:
+                raise
             return self._made_before(user_id, move)
 
     def within(self, session: ClientSession, user_id: str, move: Move) -> LedgerRow:

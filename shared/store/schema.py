@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pymongo
 from pymongo import IndexModel
 from pymongo.errors import OperationFailure
 
+from shared.errors import StoreRefused
 from shared.store.client import Document, SyncDatabase, translating_errors
 from shared.store.collection_specs import TTL_INDEX, CollectionSpec, collections
 
@@ -19,6 +20,7 @@ _TRIES = 20
 _PAUSE_S = 0.1
 
 _NAMESPACE_EXISTS = 48
+_OTHER_INDEX = {85, 86}
 # Another process is about the same work: lock timeout, conflicting operation, index being built.
 _BUSY = {24, 112, 117, 276, 12_587, 12_586}
 
@@ -73,8 +75,21 @@ def _ensure_indexes(database: SyncDatabase, spec: CollectionSpec) -> None:
     existing = collection.index_information()
     _ensure_ttl(database, spec, existing)
     wanted = [model for model in spec.indexes if not _is_there(model, existing)]
-    if wanted:
-        _patiently(lambda: collection.create_indexes(wanted))
+    try:
+        if wanted:
+            _patiently(lambda: collection.create_indexes(wanted))
+    except OperationFailure as error:
+        if error.code in _OTHER_INDEX:
+            raise StoreRefused(_other_index(spec, wanted)) from error
+        raise
+
+
+def _other_index(spec: CollectionSpec, wanted: Sequence[IndexModel]) -> str:
+    names = ", ".join(model.document["name"] for model in wanted)
+    return (
+        f"an index of {spec.name} exists with another meaning ({names}): look at "
+        f"db.{spec.name}.getIndexes() in mongosh, drop it, and start again"
+    )
 
 
 def _is_there(model: IndexModel, existing: Mapping[str, Document]) -> bool:

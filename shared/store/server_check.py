@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure, PyMongoError, ServerSelectionTimeoutError
+from pymongo.errors import ConfigurationError, PyMongoError, ServerSelectionTimeoutError
 
-from shared.errors import StoreRefused, StoreUnavailable
-from shared.store.client import Document, SyncClient, translate
+from shared.errors import StoreError, StoreRefused, StoreUnavailable
+from shared.store.client import DEFAULT_DATABASE, Document, SyncClient, translate
 
 MINIMUM_VERSION = (6, 0)
 _PROBE_TIMEOUT_MS = 2_000
@@ -24,12 +24,21 @@ def check_server(client: SyncClient) -> None:
     try:
         hello = client.admin.command("hello")
         version = client.admin.command("buildInfo")["versionArray"]
-    except ServerSelectionTimeoutError as error:
-        raise _unselectable(client) from error
+        # Both of these are answered to anyone; a read is not.
+        client.get_default_database(DEFAULT_DATABASE)["users"].find_one({}, {"_id": 1})
     except PyMongoError as error:
-        raise translate(error) from error
+        raise _complaint(client, error) from error
     _require_replica_set(client, hello)
     _require_version(version)
+
+
+def _complaint(client: SyncClient, error: PyMongoError) -> StoreError:
+    if isinstance(error, ServerSelectionTimeoutError):
+        return _unselectable(client)
+    if isinstance(error, ConfigurationError):
+        # The address was accepted when the client was made: this is the wire version.
+        return StoreRefused("MongoDB is too old for the driver: 6.0 or newer is needed")
+    return translate(error)
 
 
 def _require_version(version: list[int]) -> None:
@@ -73,7 +82,7 @@ def _set_name(host: str, port: int) -> str:
     with probe:
         try:
             options = probe.admin.command("getCmdLineOpts")["parsed"]
-        except (OperationFailure, PyMongoError):
+        except PyMongoError:
             return "rs0"
     replication: dict[str, str] = options.get("replication", {})
     return replication.get("replSetName") or replication.get("replSet") or "rs0"

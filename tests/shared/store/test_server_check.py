@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConfigurationError, PyMongoError
 
 from shared.errors import StoreRefused, StoreUnavailable
+from shared.store import server_check
 from shared.store.client import connect
 from shared.store.embedded import find_binary, free_port
 from shared.store.server_check import _require_version, check_server
@@ -112,6 +113,18 @@ def test_wrong_credentials(mongo_uri: str) -> None:
     message = _complaint(mongo_uri.replace(password, "hunter2"))
     assert "user name or password" in message
     assert "hunter2" not in message
+
+
+def test_no_credentials_where_some_are_needed(mongo_uri: str) -> None:
+    place = urlsplit(mongo_uri)
+    bare = place._replace(netloc=f"{place.hostname}:{place.port}", query="replicaSet=trollllm")
+    assert "user name or password" in _complaint(bare.geturl())
+
+
+def test_a_server_too_old_for_the_driver(mongo_uri: str) -> None:
+    with connect(mongo_uri) as client:
+        error = server_check._complaint(client, ConfigurationError("wire version 7"))
+    assert str(error) == "MongoDB is too old for the driver: 6.0 or newer is needed"
 
 
 @pytest.mark.parametrize("version", [[6, 0, 0, 0], [6, 0, 5, 0], [8, 2, 1, 0]])
