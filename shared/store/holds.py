@@ -120,19 +120,24 @@ class MongoHoldStore:
             by_account[hold.user_id][hold.request_id] = ends[hold.request_id]
         await self._end(by_account)
 
-    async def charge_if_held(self, hold: Hold, record: RequestRecord) -> None:
+    async def charge_if_held(self, hold: Hold, record: RequestRecord) -> bool:
         """Charge a request of which no end is known, unless its hold is gone.
 
         One transaction. A hold that is gone without a row means that the request had ended at no
         cost. A row in its place counts as in `settle`.
 
+        Returns:
+            Whether the request is billed: now, or by a row that was there.
+
         Raises:
             StoreUnavailable: No answer; safe to repeat.
         """
         if await self._transact(lambda session: self._charge_held(session, hold, record)):
-            return
-        if await self._exists(hold.request_id):
-            await self.settle([(hold, record)])
+            return True
+        if not await self._exists(hold.request_id):
+            return False
+        await self.settle([(hold, record)])
+        return True
 
     async def release_abandoned(self, holds: Sequence[Hold], reason: str) -> None:
         """Release holds whose worker is gone, each with a row of amount 0 in place of a charge.

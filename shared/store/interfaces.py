@@ -38,8 +38,8 @@ class HoldStore(Protocol):
     async def settle(self, charges: Sequence[tuple[Hold, RequestRecord]]) -> None:
         """Insert ledger rows, then charge balances and remove holds. Idempotent, majority."""
 
-    async def charge_if_held(self, hold: Hold, record: RequestRecord) -> None:
-        """Charge a request of which no end is known, unless its hold is gone. Idempotent."""
+    async def charge_if_held(self, hold: Hold, record: RequestRecord) -> bool:
+        """Charge a request of which no end is known; False when its hold is gone. Idempotent."""
 
     async def release_abandoned(self, holds: Sequence[Hold], reason: str) -> None:
         """Release holds whose worker is gone, with a row of amount 0 each. Idempotent."""
