@@ -1,0 +1,23 @@
+"""The one base of our forms: what a form does not ask for, it refuses."""
+
+from __future__ import annotations
+
+from flask import request
+from flask_babel import gettext as _
+from flask_wtf import FlaskForm
+
+_ALWAYS = {"csrf_token"}
+
+
+class Form(FlaskForm):  # type: ignore[misc]
+    """A form that reads strings, one for each of its fields, and nothing else."""
+
+    def fault(self) -> str | None:
+        """Why what was sent is not this form at all; None when it is."""
+        unknown = sorted(set(request.form) - {field.name for field in self} - _ALWAYS)
+        if unknown or request.files:
+            return str(_("This form has no such field: %(name)s", name=(unknown or ["?"])[0][:40]))
+        repeated = [name for name in request.form if len(request.form.getlist(name)) > 1]
+        if repeated:
+            return str(_("A field was sent twice: %(name)s", name=repeated[0][:40]))
+        return None
