@@ -18,8 +18,9 @@ from shared.domain.pricing import cost_nano
 from shared.domain.usage import Usage
 from shared.errors import JournalError, StoreUnavailable
 from shared.ledger.journal_home import JournalDirectory, dead_journals, journals_of
+from shared.ledger.ledger import LedgerStores
 from shared.ledger.replay import JournalledRequest, Replay, read_journal
-from shared.store.interfaces import HoldStore, PriceStore, RequestLogStore
+from shared.store.interfaces import PriceStore
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +28,6 @@ CRASHED = "worker_crashed"
 _BATCH = 500
 
 type _Act = Callable[[Sequence[JournalledRequest]], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class RecoveryStores:
-    """Where journals are settled."""
-
-    holds: HoldStore
-    logs: RequestLogStore
-    prices: PriceStore
 
 
 @dataclass(slots=True)
@@ -62,31 +54,31 @@ class RecoveryReport:
         return bool(self.journals or self.kept)
 
 
-async def recover(home: Path, stores: RecoveryStores) -> RecoveryReport:
+async def recover(home: Path, stores: LedgerStores, prices: PriceStore) -> RecoveryReport:
     """Adopt the journals of dead workers, settle them and remove them.
 
     Args:
         home: `$TROLLLM_HOME`.
         stores: Where to settle.
+        prices: Of the versions that requests under way were opened with.
 
     Raises:
         StoreUnavailable: The database does not answer; what is left waits for the next run.
     """
     report = RecoveryReport()
     for directory in dead_journals(journals_of(home)):
-        if await _recovered(directory, stores, report):
+        if await _recovered(_Recovery(directory, stores, prices, report)):
             report.journals += 1
         else:
             report.kept += 1
     return report
 
 
-async def _recovered(
-    directory: JournalDirectory, stores: RecoveryStores, report: RecoveryReport
-) -> bool:
+async def _recovered(recovery: _Recovery) -> bool:
     """Settle one journal and remove it; False when it has to stay."""
+    directory = recovery.directory
     try:
-        if await _Recovery(directory, stores, report).run():
+        if await recovery.run():
             directory.remove()
             return True
     except OSError:
@@ -120,10 +112,15 @@ class _Recovery:
     """One journal."""
 
     def __init__(
-        self, directory: JournalDirectory, stores: RecoveryStores, report: RecoveryReport
+        self,
+        directory: JournalDirectory,
+        stores: LedgerStores,
+        prices: PriceStore,
+        report: RecoveryReport,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self._stores = stores
+        self._prices = prices
         self._report = report
         self._kept: set[str] = set()
 
@@ -142,7 +139,7 @@ class _Recovery:
         return not self._kept
 
     def _read(self) -> Replay:
-        replay = read_journal(self._directory.segments())
+        replay = read_journal(self.directory.segments())
         for fault in replay.faults:
             log.error("damaged journal line skipped: %s", fault)
         self._report.faults += len(replay.faults)
@@ -193,14 +190,14 @@ class _Recovery:
 
     async def _cost_nano(self, request: JournalledRequest) -> int:
         version = request.record.price_version
-        price = await self._stores.prices.get(version)
+        price = await self._prices.get(version)
         if price is None:
             raise JournalError(f"price version {version!r} is unknown")
         return cost_nano(_last_usage(request), price)
 
     async def _release_unknown(self) -> None:
         """Reserves whose answer never reached the journal."""
-        holds = await self._stores.holds.holds_of_worker(self._directory.worker_id, 0)
+        holds = await self._stores.holds.holds_of_worker(self.directory.worker_id, 0)
         await self._release(
             (hold.user_id, hold.request_id) for hold in holds if hold.request_id not in self._kept
         )

@@ -23,10 +23,12 @@ from shared.domain.usage import Usage
 from shared.errors import StoreUnavailable
 from shared.ledger.journal_home import JournalDirectory, journals_of
 from shared.ledger.journal_lines import end_line, open_line, sent_line, usage_line
-from shared.ledger.recovery import RecoveryStores, recover
+from shared.ledger.ledger import LedgerStores
+from shared.ledger.recovery import RecoveryReport, recover
 from shared.store.holds import MongoHoldStore
 from shared.store.prices import MongoPriceStore
 from shared.store.request_logs import MongoRequestLogStore
+from shared.store.workers import MongoWorkerStore
 
 WORKER = "5b0b3c1e-0000-4000-8000-000000000001"
 
@@ -46,12 +48,14 @@ class Ruins:
         self.make_open = make_open
         self.price = nano_per_token()
         self.lines: list[bytes] = []
-        self.stores = self.stores_over(bank.holds)
 
-    def stores_over(self, holds: Any) -> RecoveryStores:
-        return RecoveryStores(
-            holds, MongoRequestLogStore(self.bank.async_db), MongoPriceStore(self.bank.async_db)
+    async def recover(self, holds: Any = None) -> RecoveryReport:
+        """What a fresh process does, through `holds` if given."""
+        database = self.bank.async_db
+        stores = LedgerStores(
+            holds or self.bank.holds, MongoRequestLogStore(database), MongoWorkerStore(database)
         )
+        return await recover(self.home, stores, MongoPriceStore(database))
 
     async def remember_price(self) -> None:
         await MongoPriceStore(self.bank.async_db).remember([("gpt-5", self.price)])
@@ -111,7 +115,7 @@ async def test_every_kind_of_request_is_settled_as_it_stood(ruins: Ruins) -> Non
     dear = await ruins.sent(user, Usage(input=10, output=5_000), amount_nano=600)
     await ruins.bank.hold(user)  # reserved, never opened
     ruins.bury()
-    report = await recover(ruins.home, ruins.stores)
+    report = await ruins.recover()
     assert ruins.bank.account(user)["creditsNano"] == 100_000 - 321 - 50 - 77 - 600
     ruins.bank.assert_settled(user)
     assert (report.journals, report.ended, report.crashed, report.released) == (1, 2, 3, 2)
@@ -128,7 +132,7 @@ async def test_every_kind_of_request_is_settled_as_it_stood(ruins: Ruins) -> Non
     row = ruins.bank.rows(_id=streaming.record.request_id)[0]
     assert row["usage"]["estimated"] is True
     assert row["usage"]["output"] == 40
-    assert not await recover(ruins.home, ruins.stores)
+    assert not await ruins.recover()
 
 
 async def test_the_fixed_key_is_logged_only(ruins: Ruins) -> None:
@@ -137,7 +141,7 @@ async def test_the_fixed_key_is_logged_only(ruins: Ruins) -> None:
     )
     ruins.lines = [open_line(request), sent_line(request.record.request_id)]
     ruins.bury()
-    await recover(ruins.home, ruins.stores)
+    await ruins.recover()
     assert ruins.log_of(request)["costNano"] == 77
     assert ruins.bank.rows() == []
     assert ruins.left() == []
@@ -148,7 +152,7 @@ async def test_a_request_that_had_ended_unwritten_at_no_cost_stays_free(ruins: R
     request = await ruins.sent(user)
     await ruins.bank.holds.release(user, [request.record.request_id])
     ruins.bury()
-    await recover(ruins.home, ruins.stores)
+    await ruins.recover()
     assert ruins.bank.account(user)["creditsNano"] == 100_000
     ruins.bank.assert_settled(user)
     assert ruins.log_of(request) is None
@@ -159,7 +163,7 @@ async def test_what_the_sweeper_had_released_is_billed_late(ruins: Ruins) -> Non
     holds = [(await ruins.ended(user, 900)).hold, (await ruins.sent(user, amount_nano=500)).hold]
     await ruins.bank.holds.release_abandoned(holds, "worker lost")
     ruins.bury()
-    await recover(ruins.home, ruins.stores)
+    await ruins.recover()
     assert ruins.bank.account(user)["creditsNano"] == 1_500 - 900 - 77
     ruins.bank.assert_settled(user)
 
@@ -170,7 +174,7 @@ async def test_a_damaged_line_loses_only_itself(ruins: Ruins) -> None:
     ruins.lines.append(b"00000000 {}\n")
     await ruins.ended(user, 20)
     ruins.bury()
-    report = await recover(ruins.home, ruins.stores)
+    report = await ruins.recover()
     assert report.faults == 1
     assert ruins.bank.account(user)["creditsNano"] == 100_000 - 30
     ruins.bank.assert_settled(user)
@@ -182,11 +186,11 @@ async def test_without_its_price_a_request_waits_and_others_do_not(ruins: Ruins)
     waiting = await ruins.sent(user)
     ruins.bury()
     ruins.bank.db.prices.delete_many({})
-    report = await recover(ruins.home, ruins.stores_over(ruins.bank.holds))
+    report = await ruins.recover()
     assert (report.journals, report.kept) == (0, 1)
     assert list(ruins.bank.account(user)["holds"]) == [waiting.record.request_id]
     await ruins.remember_price()
-    report = await recover(ruins.home, ruins.stores_over(ruins.bank.holds))
+    report = await ruins.recover()
     assert (report.journals, report.kept) == (1, 0)
     assert ruins.bank.account(user)["creditsNano"] == 100_000 - 10 - 77
     ruins.bank.assert_settled(user)
@@ -199,7 +203,7 @@ async def test_a_request_that_cannot_be_stored_keeps_its_journal(ruins: Ruins) -
     record = replace(bad.record, usage=Usage(input=2**63), cost_nano=5)
     ruins.lines.append(end_line(bad.hold, record))
     ruins.bury()
-    report = await recover(ruins.home, ruins.stores)
+    report = await ruins.recover()
     assert (report.journals, report.kept, report.ended) == (0, 1, 1)
     assert good.record.request_id not in ruins.bank.account(user)["holds"]
     assert bad.record.request_id in ruins.bank.account(user)["holds"]
@@ -213,7 +217,7 @@ async def test_a_directory_that_cannot_be_read_stops_nobody(ruins: Ruins) -> Non
     broken = JournalDirectory.create(journals_of(ruins.home), "worker-1")
     (broken.path / "00000000.journal").mkdir()
     broken.unlock()
-    report = await recover(ruins.home, ruins.stores)
+    report = await ruins.recover()
     assert (report.journals, report.kept) == (1, 1)
     assert ruins.left() == ["worker-1"]
     ruins.bank.assert_settled(user)
@@ -273,9 +277,9 @@ async def test_killed_at_any_step_it_ends_right(ruins: Ruins, after: bool) -> No
         user, expected = await _story(ruins)
         dying = DyingStore(ruins.bank, step=step, after=after)
         try:
-            await recover(ruins.home, ruins.stores_over(dying))
+            await ruins.recover(dying)
         except Killed:
-            await recover(ruins.home, ruins.stores)
+            await ruins.recover()
         else:
             assert step > 6
             return
@@ -289,9 +293,7 @@ async def test_recoveries_at_the_same_time_settle_once(ruins: Ruins) -> None:
     user, expected = await _story(ruins)
     ruins.lines = ruins.lines[:6]
     ruins.bury("another-with-some-of-the-same")
-    reports = await asyncio.gather(
-        *(recover(ruins.home, ruins.stores_over(ruins.bank.holds)) for _ in range(4))
-    )
+    reports = await asyncio.gather(*(ruins.recover() for _ in range(4)))
     assert sum(report.journals for report in reports) == 2
     assert ruins.bank.account(user)["creditsNano"] == expected
     ruins.bank.assert_settled(user)
@@ -306,9 +308,9 @@ async def test_without_the_database_everything_waits(ruins: Ruins) -> None:
             raise StoreUnavailable("down")
 
     with pytest.raises(StoreUnavailable):
-        await recover(ruins.home, ruins.stores_over(Down(ruins.bank.async_db)))
+        await ruins.recover(Down(ruins.bank.async_db))
     assert ruins.left() == [WORKER]
-    await recover(ruins.home, ruins.stores)
+    await ruins.recover()
     assert ruins.bank.account(user)["creditsNano"] == expected
 
 
@@ -386,7 +388,7 @@ async def test_a_worker_killed_at_work_loses_and_doubles_nothing(
     arguments = [str(ruins.home), database_uri, WORKER, ruins.price.version, str(seed), *users]
     enough = random.Random(seed).randint(50, 400)
     said = await asyncio.to_thread(_run_and_kill, arguments, enough)
-    reports = await asyncio.gather(*(recover(ruins.home, ruins.stores) for _ in range(2)))
+    reports = await asyncio.gather(*(ruins.recover() for _ in range(2)))
     assert sum(report.journals for report in reports) == 1
     assert sum(report.ended + report.crashed for report in reports) > 0
     assert ruins.left() == []
