@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from addons.services import Services
 from addons.worker import Worker, leaving_on_signals
-from shared.catalog import load_catalog
+from shared.catalog.loading import load_catalog_file
 from shared.domain.keys import Purpose, derive_secret
 from shared.errors import TrollError
 from shared.ledger.ledger import Ledger, LedgerStores
@@ -52,7 +52,7 @@ async def serve(settings: Settings, listener: socket.socket, alive: int | None) 
         )
         prices = MongoPriceStore(database)
         await recover(settings.home, stores, prices)
-        catalog = load_catalog(settings, environment())
+        catalog = load_catalog_file(settings.config_path, settings, environment())
         models = catalog.models.values()
         await prices.remember([(m.id, m.price) for m in models if m.price is not None])
         ledger = Ledger.create(settings.home, stores, worker_id, socket.gethostname())

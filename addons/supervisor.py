@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
-from shared.catalog import load_catalog
+from shared.catalog.loading import load_catalog_file
 from shared.errors import SettingsError
 from shared.settings import Settings, environment
 
@@ -35,7 +35,8 @@ def open_listener(host: str, port: int) -> socket.socket:
         SettingsError: The address cannot be bound; the message says why.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # With its protocol named, asyncio sets TCP_NODELAY on what it accepts: no 40 ms stalls.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     # SO_REUSEADDR lets us start while old connections linger; SO_REUSEPORT would let a stranger in.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -161,5 +162,5 @@ def run(settings: Settings, *, port: int, workers: int) -> int:
         SettingsError: The port cannot be had.
         ConfigError: config.json cannot be used.
     """
-    load_catalog(settings, environment())
+    load_catalog_file(settings.config_path, settings, environment())
     return Supervisor(open_listener(settings.bind, port), workers, worker_command()).run()

@@ -196,6 +196,7 @@ class GatewayStream(HttpStream):
     def state_wait_for_response_headers(self, event: ResponseHeaders) -> Commands:
         """The answer begins: the addons decide how it is relayed."""
         self._deadlines.clear("first_byte")
+        event = ResponseHeaders(event.stream_id, _detached(event.response), event.end_stream)
         yield from super().state_wait_for_response_headers(event)
         if self._replaced_upstream_response(event):
             yield AbandonUpstream(self.context.server)
@@ -337,6 +338,21 @@ class GatewayStream(HttpStream):
         response = self.flow.response
         stream = response.stream if response is not None else None
         return stream if callable(stream) and hasattr(stream, "fail") else None  # type: ignore[return-value]
+
+
+def _detached(response: http.Response) -> http.Response:
+    """A response that addons may change: the upstream's own says if its connection is kept."""
+    data = response.data
+    return http.Response(
+        http_version=data.http_version,
+        status_code=data.status_code,
+        reason=data.reason,
+        headers=data.headers,
+        content=None,
+        trailers=None,
+        timestamp_start=data.timestamp_start,
+        timestamp_end=None,
+    )
 
 
 def _broken(reason: str) -> GatewayError:
