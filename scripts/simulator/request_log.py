@@ -50,6 +50,8 @@ class Exchange:
     def ended(self, how: str, at: float) -> None:
         """The reply is over: `complete`, `reset` or `client_left`."""
         self.end, self.ended_at = how, at
+        # The plan is spent; what it holds would be kept for as long as the entry.
+        self.reply.steps = ()
 
     @property
     def events(self) -> int:
@@ -70,8 +72,8 @@ class RequestLog:
 
     redact: bool = False
     body_cap_bytes: int = 256 * 1024
-    body_budget_bytes: int = 128 * 1024 * 1024
-    max_entries: int = 100_000
+    body_budget_bytes: int = 64 * 1024 * 1024
+    max_entries: int = 20_000
     _entries: deque[Exchange] = field(default_factory=deque)
     _with_body: deque[Exchange] = field(default_factory=deque)
     _held_bytes: int = 0
