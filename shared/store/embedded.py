@@ -85,6 +85,10 @@ class EmbeddedMongod:
         """Process id while it runs."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
+    def poll(self) -> int | None:
+        """Exit code of a server that ended by itself, None while it runs or is stopped."""
+        return None if self._process is None else self._process.poll()
+
     def uri(self, database: str = DATABASE) -> str:
         """Connection string of a database on the running server, credentials included."""
         if self._credentials is None:
