@@ -159,10 +159,10 @@ def heading(options: Options, arguments: Sequence[str]) -> str:
         f"`{command}` on {today}: {machine()}.\n\n"
         f"The measured process has core {measured_core()} to itself; the load generator, the "
         f"simulator and mongod share core {other_core()}. {options.connections} keep-alive "
-        f"clients; {options.repeats} runs of {options.seconds:g} s of each kind, in turn: medians, "
-        "with the lowest and highest run in brackets. CPU time is that of the measured process with its "
-        "threads; that of the rest is the simulator's and mongod's. The gateway is one worker "
-        "with keys, limits, holds, journal and settlement on, its load spread over "
+        f"clients; {options.repeats} runs of {options.seconds:g} s of each kind, in turn: "
+        "medians, with the lowest and highest run in brackets. CPU time is that of the measured "
+        "process with its threads; that of the rest is the simulator's and mongod's. The gateway "
+        "is one worker with keys, limits, holds, journal and settlement on, its load spread over "
         f"{targets.KEYS} accounts."
     )
 

@@ -40,12 +40,17 @@ def read_options(arguments: Sequence[str]) -> SimulatorOptions:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs until it is told to stop; 2 is wrong usage."""
+    """Runs until it is told to stop; 1 is a start that failed, 2 wrong usage."""
     try:
-        serve(read_options(arguments))
+        options = read_options(arguments)
     except OptionsError as error:
         print(error, file=sys.stderr)
         return 2
+    try:
+        serve(options)
+    except OptionsError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

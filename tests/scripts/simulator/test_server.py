@@ -49,7 +49,7 @@ STALLING = (
 
 def test_a_port_in_use_is_one_clear_line(simulator: SimulatorClient) -> None:
     result = run("--port", str(simulator.port))
-    assert result.returncode == 2
+    assert result.returncode == 1
     assert result.stderr.count("\n") == 1
     assert f"cannot listen on 127.0.0.1:{simulator.port}" in result.stderr
     assert "--port" in result.stderr
