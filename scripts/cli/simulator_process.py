@@ -56,7 +56,7 @@ class SimulatorProcess:
         module = [sys.executable, "-m", "scripts.simulator"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                tethered([*module, "--port", str(self._port), "--key", self._key]),
+                tethered([*module, "--redact", "--port", str(self._port), "--key", self._key]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
