@@ -1,0 +1,213 @@
+"""Stores in memory for tests of the gateway, behind the interfaces of the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shared.domain.accounts import (
+    Admission,
+    Hold,
+    HoldRefused,
+    HoldRequest,
+    OpenRequest,
+    Principal,
+    Purse,
+    RateState,
+    RequestRecord,
+    Role,
+)
+from shared.domain.keys import generate_key, hash_key
+from shared.domain.usage import Usage
+
+PEPPER = b"a pepper for tests"
+PLENTY_NANO = 10**15
+BOB = Principal("usr_bob", "bob", "key_bob", Role.USER)
+ADMIN = Principal("usr_ada", "ada", "key_ada", Role.ADMIN)
+PROXY = Principal("", "_proxy", "_proxy", Role.USER, billed=False)
+
+
+class FakeGate:
+    """Keys and rate limits in memory.
+
+    Attributes:
+        looked_up: Hashes asked for, in order.
+        rate: What every admission tells of the window.
+        admitting: False refuses by rate limit.
+        error: Raised by every method instead of an answer.
+    """
+
+    def __init__(self) -> None:
+        self._principals: dict[str, Principal] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """As new, but keys stay."""
+        self.looked_up: list[str] = []
+        self.rate = RateState(300, 299, 60)
+        self.admitting = True
+        self.error: Exception | None = None
+
+    def add_key(self, principal: Principal) -> str:
+        """A new key of a principal."""
+        key = generate_key()
+        self._principals[hash_key(key, PEPPER)] = principal
+        return key
+
+    async def admit(self, key_hash: str) -> Admission:
+        self.looked_up.append(key_hash)
+        self._fail()
+        principal = self._principals.get(key_hash)
+        if principal is None:
+            return Admission(None, False, None)
+        return Admission(principal, self.admitting, self.rate)
+
+    async def admit_fixed(self) -> Admission:
+        self._fail()
+        return Admission(PROXY, self.admitting, self.rate)
+
+    async def ping(self) -> None:
+        self._fail()
+
+    def _fail(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+class FakeHolds:
+    """Holds in memory, on accounts that all have the same free credits.
+
+    Attributes:
+        held: Holds that stand, by request id.
+        asked: What was asked for, in order.
+        free_nano: What an account has left to set aside.
+        active: Whether accounts are.
+        error: Raised by `reserve`.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """As new."""
+        self.held: dict[str, Hold] = {}
+        self.asked: list[HoldRequest] = []
+        self.free_nano = PLENTY_NANO
+        self.active = True
+        self.error: Exception | None = None
+
+    async def reserve(self, request: HoldRequest, worker_id: str) -> Hold | HoldRefused:
+        self.asked.append(request)
+        if self.error is not None:
+            raise self.error
+        if not self.active or self.free_nano < request.minimum_nano:
+            return HoldRefused(self.active, self.free_nano)
+        amount_nano = min(request.full_nano, self.free_nano)
+        hold = Hold(request.request_id, request.user_id, "bob", amount_nano, Purse.MAIN)
+        self.held[request.request_id] = hold
+        return hold
+
+    async def release(self, user_id: str, request_ids: Sequence[str]) -> None:
+        for request_id in request_ids:
+            self.held.pop(request_id, None)
+
+    async def settle(self, charges: Sequence[tuple[Hold, RequestRecord]]) -> None:
+        raise NotImplementedError("only the ledger settles")
+
+    async def charge_if_held(self, hold: Hold, record: RequestRecord) -> None:
+        raise NotImplementedError("only the ledger settles")
+
+    async def release_abandoned(self, holds: Sequence[Hold], reason: str) -> None:
+        raise NotImplementedError("only housekeeping does that")
+
+    async def holds_of_worker(self, worker_id: str, older_than_s: float) -> list[Hold]:
+        return list(self.held.values())
+
+    async def holds_of_others(self, workers: Sequence[str], older_than_s: float) -> list[Hold]:
+        return []
+
+
+@dataclass
+class FakeLedger:
+    """The life of requests in memory, on the holds of a `FakeHolds`.
+
+    Attributes:
+        holds: Where a settlement removes the hold.
+        steps: What happened, as `(step, request id)`.
+        settled: Ends, in order.
+        logged: Refusals, in order.
+        faults: What a ledger must never be asked for.
+        errors: By method name, raised instead of doing it.
+    """
+
+    holds: FakeHolds
+    steps: list[tuple[str, str]] = field(default_factory=list)
+    open_requests: dict[str, OpenRequest] = field(default_factory=dict)
+    settled: list[RequestRecord] = field(default_factory=list)
+    logged: list[RequestRecord] = field(default_factory=list)
+    checkpoints: list[tuple[str, Usage]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    errors: dict[str, Exception] = field(default_factory=dict)
+
+    def reset(self) -> None:
+        """As new."""
+        for each in (self.steps, self.settled, self.logged, self.checkpoints, self.faults):
+            each.clear()
+        self.open_requests.clear()
+        self.errors.clear()
+
+    async def open(self, request: OpenRequest) -> None:
+        self._fail("open")
+        request_id = request.record.request_id
+        if request.hold is not None and request_id not in self.holds.held:
+            self.faults.append(f"opened without its hold: {request_id}")
+        self.open_requests[request_id] = request
+        self.steps.append(("open", request_id))
+
+    def sent(self, request_id: str) -> None:
+        self._fail("sent")
+        if request_id not in self.open_requests:
+            self.faults.append(f"sent before it was open: {request_id}")
+        self.steps.append(("sent", request_id))
+
+    async def release(self, user_id: str, request_id: str) -> None:
+        self.steps.append(("release", request_id))
+        await self.holds.release(user_id, [request_id])
+
+    def checkpoint(self, request_id: str, usage: Usage) -> None:
+        self._fail("checkpoint")
+        self.checkpoints.append((request_id, usage))
+
+    async def settle(self, record: RequestRecord) -> None:
+        self._fail("settle")
+        if self.open_requests.pop(record.request_id, None) is None:
+            self.faults.append(f"settled while not open: {record.request_id}")
+        self.holds.held.pop(record.request_id, None)
+        self.settled.append(record)
+        self.steps.append(("settle", record.request_id))
+
+    def log(self, record: RequestRecord) -> None:
+        self.logged.append(record)
+
+    def _fail(self, method: str) -> None:
+        if method in self.errors:
+            raise self.errors[method]
+
+
+class EveryModel[Model](Mapping[str, Model]):
+    """A catalogue that knows a model for every name its maker accepts."""
+
+    def __init__(self, make: Callable[[str], Model | None]) -> None:
+        self._make = make
+
+    def __getitem__(self, name: str) -> Model:
+        model = self._make(name)
+        if model is None:
+            raise KeyError(name)
+        return model
+
+    def __iter__(self):
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
