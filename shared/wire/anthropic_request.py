@@ -144,8 +144,10 @@ def _search_limit(tool: Fields, path: str) -> int:
 
 def _compacts(fields: Fields) -> bool:
     """Whether the upstream may summarise the context, which takes another pass over it."""
-    edits = (fields.get("context_management") or {}).get("edits")
-    kinds = [e.get("type") for e in edits if isinstance(e, dict)] if edits else []
+    edits = (fields.get("context_management") or {}).get("edits") or []
+    if not isinstance(edits, list):
+        refuse("context_management.edits", "must be a list")
+    kinds = [edit.get("type") for edit in edits if isinstance(edit, dict)]
     return any(isinstance(kind, str) and kind.startswith("compact") for kind in kinds)
 
 

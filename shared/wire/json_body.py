@@ -22,6 +22,7 @@ MAX_VALUES = 250_000
 _BRACKETS_AND_QUOTES = bytes(i for i in range(256) if i not in b'"{}[],')
 _DIGITS_TO_ZERO = bytes(0x30 if 0x30 <= i <= 0x39 else i for i in range(256))
 _NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_CURLY_TO_SQUARE = bytes.maketrans(b"{}", b"[]")
 _LONG = b"0" * 19
 
 
@@ -64,11 +65,12 @@ def _skeleton(body: bytes) -> bytes:
 
 
 def _deeper_than(brackets: bytes, depth: int) -> bool:
-    """Whether brackets nest deeper: each round takes the innermost pairs away."""
+    """Whether brackets nest deeper: each round takes exactly the innermost pairs away."""
+    brackets = brackets.translate(_CURLY_TO_SQUARE)
     for _ in range(depth):
         if not brackets:
             return False
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        brackets = brackets.replace(b"[]", b"")
     return bool(brackets)
 
 

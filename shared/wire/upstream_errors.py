@@ -27,7 +27,8 @@ _ACCOUNT_CODES = frozenset(
 )
 # Only at the beginning: an error may quote what a client wrote further on.
 _ACCOUNT_WORDING = re.compile(
-    r"(?:litellm\.\w+: )*(?:\w+(?:Error|Exception)[:,-]+ *)*"
+    r"(?:[\w.]{1,60}(?:Error|Exception) ?[:-] ?){0,4}"
+    r"(?:b?'?\{[^{}]{0,40}\"error\": ?\{[^{}]{0,80}\"message\": ?\")?"
     r"(?:your credit balance is too low"
     r"|exceededbudget"
     r"|budget has been exceeded"
@@ -92,7 +93,7 @@ def clean_upstream_error(status: int, body: bytes, secrets: Sequence[str] = ()) 
     text = message if isinstance(message, str) and message else "The model provider refused this."
     return GatewayError(
         status=status,
-        code=_word(error.get("code")) or "",
+        code=_code(error.get("code")),
         kind=_word(error.get("type")) or _KINDS.get(status, "invalid_request_error"),
         message=redact(text, secrets)[:MAX_MESSAGE],
         param=_word(error.get("param")),
@@ -122,10 +123,15 @@ def _error_of(body: bytes) -> dict[str, Any]:
     return parsed
 
 
-def _word(value: object) -> str | None:
-    """A code, type or parameter: short and harmless, else None."""
+def _code(value: object) -> str:
+    """A code; some upstreams give a number."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
+    return _word(value) or ""
+
+
+def _word(value: object) -> str | None:
+    """A type or parameter: short and harmless, else None."""
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.\[\]-]{1,100}", value):
         return redact(value)
     return None
