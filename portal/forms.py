@@ -12,6 +12,13 @@ _ALWAYS = {"csrf_token"}
 class Form(FlaskForm):  # type: ignore[misc]
     """A form that reads strings, one for each of its fields, and nothing else."""
 
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]
+        """Where values come from."""
+
+        def wrap_formdata(self, form: object, formdata: object) -> object:  # noqa: ARG002
+            """Form fields alone: no files, no JSON, whose values are not strings."""
+            return request.form if request.method == "POST" and formdata is not None else None
+
     def fault(self) -> str | None:
         """Why what was sent is not this form at all; None when it is."""
         unknown = sorted(set(request.form) - {field.name for field in self} - _ALWAYS)

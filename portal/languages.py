@@ -28,8 +28,9 @@ def choose_language(wishes: Iterable[str | None], accept: LanguageAccept) -> str
         wishes: Language codes by precedence: the query, the account, the cookie.
         accept: Parsed Accept-Language.
     """
-    wished = next((wish for wish in wishes if wish in LANGUAGES), None)
-    return wished or accept.best_match(list(LANGUAGES)) or DEFAULT_LANGUAGE
+    preferred = (name.partition("-")[0].lower() for name in accept.values())
+    chosen = (wish for wish in (*wishes, *preferred) if wish and wish in LANGUAGES)
+    return next(chosen, DEFAULT_LANGUAGE)
 
 
 def choose_zone(wish: str | None) -> str:
