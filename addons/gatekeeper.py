@@ -106,7 +106,8 @@ class Gatekeeper:
     def _check_head(self, request: http.Request, endpoint: Endpoint) -> None:
         if "upgrade" in request.headers:
             raise refusals.upgrade_refused()
-        if request.method != endpoint.method:
+        # As it was sent: `request.method` is in upper case always.
+        if request.data.method != endpoint.method.encode():
             raise refusals.method_not_allowed([endpoint.method])
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise refusals.unsupported_encoding()

@@ -110,5 +110,7 @@ def _check_framing(framing: dict[bytes, list[bytes]], *, http_1_0: bool) -> None
 
 def _shown(line: bytes) -> str:
     """The name of a malformed header for the message: never its value, it may be a key."""
-    name = line.split(b":", 1)[0][:40]
-    return repr(name.decode("ascii", "replace"))
+    name, colon, _ = line.partition(b":")
+    if not colon or name[:1] in b" \t":
+        return "without a name"
+    return repr(name[:40].decode("ascii", "replace"))

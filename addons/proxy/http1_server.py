@@ -17,6 +17,7 @@ from mitmproxy.proxy.layers.http._events import (
     RequestEndOfMessage,
     RequestHeaders,
     RequestProtocolError,
+    ResponseData,
     ResponseProtocolError,
 )
 from mitmproxy.proxy.layers.http._http1 import Http1Server, make_body_reader
@@ -82,7 +83,7 @@ class GatewayHttp1Server(Http1Server):
             try:
                 part = self._body_part()
             except GatewayError as error:
-                yield from self._refuse(b"", error)
+                yield from self._refuse(self._request_line(), error)
                 message = str(error)
                 code = ErrorCode.GENERIC_CLIENT_ERROR
                 yield ReceiveHttp(RequestProtocolError(self.stream_id, message, code))
@@ -121,6 +122,8 @@ class GatewayHttp1Server(Http1Server):
 
     def send(self, event: HttpEvent) -> Commands:
         """Send a response; a protocol error becomes our own JSON instead of an HTML page."""
+        if isinstance(event, ResponseData) and self.request and self.request.method == "HEAD":
+            return  # a body would be read as the next answer
         if not isinstance(event, ResponseProtocolError):
             yield from super().send(event)
             return
@@ -128,14 +131,20 @@ class GatewayHttp1Server(Http1Server):
             return
         status = event.code.http_status_code()
         if self.response is None and status is not None:
-            yield from self._refuse(b"", _protocol_error(status, event.message))
+            error = _protocol_error(status, event.message)
+            yield from self._refuse(self._request_line(), error)
             return
         yield commands.CloseConnection(self.conn)
 
+    def _request_line(self) -> bytes:
+        """Of the request whose head was read: its path decides the dialect of errors."""
+        return f"{self.request.method} {self.request.path}".encode() if self.request else b""
+
     def _refuse(self, head: bytes, error: GatewayError) -> Commands:
-        response = self._policy.answer_head(head, error)
-        response.headers["connection"] = "close"
-        yield commands.SendData(self.conn, http1.assemble_response(response))
+        if self.conn.state & ConnectionState.CAN_WRITE:
+            response = self._policy.answer_head(head, error)
+            response.headers["connection"] = "close"
+            yield commands.SendData(self.conn, http1.assemble_response(response))
         yield commands.CloseConnection(self.conn)
         self.state = self.done
 

@@ -96,6 +96,8 @@ class GatewayStream(HttpStream):
     def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:
         """Let the addons see the head; answer at once what they refuse."""
         expects = "expect" in event.request.headers
+        if not event.end_stream:
+            self._deadlines.set("body", time.monotonic() + self._policy.body_s)
         yield from super().state_wait_for_request_headers(event)
         if self.client_state != self.state_consume_request_body or self.flow.response is None:
             return
