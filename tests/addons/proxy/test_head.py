@@ -101,3 +101,10 @@ def test_a_malformed_field_is_named_without_its_value() -> None:
 )
 def test_accepts_ordinary_heads(raw: bytes) -> None:
     assert read_head(raw) is not None
+
+
+@pytest.mark.parametrize("line", [b"x-api-key sk-troll-secret", b" Bearer sk-troll-secret: x"])
+def test_a_field_without_a_name_is_not_shown_at_all(line: bytes) -> None:
+    with pytest.raises(GatewayError) as caught:
+        read_head(head(b"Host: x", line))
+    assert "sk-troll" not in caught.value.message
