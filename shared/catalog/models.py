@@ -73,30 +73,27 @@ class ModelReader:
 
     def _model(self, section: Section, routes: tuple[Route, ...]) -> Model | None:
         section.known(*_KEYS)
-        model_id = section.text("id", required=True)
+        # A model without an id is read to its end all the same, to tell its other faults.
+        model_id = section.text("id", "", required=True) or ""
         upstream = self._upstream(section, required=False)
-        fallbacks = self._fallbacks(section)
         chosen = section.choice("type", _DIALECTS, None)
-        placed = upstream or _route_of(model_id or "", routes)
-        dialect = self._dialect(section, chosen, placed)
-        if model_id is None:
-            return None
         remote = section.text("upstreamModel", model_id) or model_id
         window = self._prices.context_window_of(remote) or self._prices.context_window_of(model_id)
-        limit = section.integer("maxOutputTokens", None, 1, MAX_TOKENS)
-        return Model(
+        limit = min(max_output_of(remote), max_output_of(model_id))
+        model = Model(
             id=model_id,
-            dialect=dialect,
+            dialect=self._dialect(section, chosen, upstream or _route_of(model_id, routes)),
             upstream=upstream,
             upstream_model=remote,
             price=self._price(section, (model_id, remote)),
-            max_output_tokens=limit or min(max_output_of(remote), max_output_of(model_id)),
+            max_output_tokens=section.integer("maxOutputTokens", None, 1, MAX_TOKENS) or limit,
             context_window=section.integer("contextWindow", None, 1, MAX_TOKENS)
             or window
             or DEFAULT_CONTEXT_WINDOW,
             aliases=section.texts("aliases"),
-            fallbacks=fallbacks,
+            fallbacks=self._fallbacks(section),
         )
+        return model if model_id else None
 
     def _price(self, section: Section, names: tuple[str, str]) -> Price | None:
         multiplier = section.number("billingMultiplier")

@@ -170,6 +170,8 @@ def parse_origin(url: str, path: str, faults: Faults) -> Origin | None:
 
 
 def _origin_problem(url: str) -> str | None:
+    if not url.isprintable() or " " in url:
+        return "must not hold blanks or control characters"
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
         return "must begin with https:// or http://"
