@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, abort, render_template, request
 from flask_babel import gettext as _
 
+from portal.receipt import is_capped, subtotal_usd
 from portal.services import services
 from portal.session import current_account, require_login
 from shared.domain.accounts import RequestRecord
@@ -51,10 +52,13 @@ def show(request_id: str) -> ResponseReturnValue:
     if record is None:
         abort(404)
     key = own.keys.get(record.key_id, account.id)
+    bill = own.receipts.get(request_id, account.username)
     return render_template(
         "logs/show.html",
         record=record,
-        receipt=own.receipts.get(request_id, account.id),
+        receipt=bill,
+        subtotal=bill and subtotal_usd(bill),
+        capped=bill is not None and is_capped(bill),
         key_label=(key.label or key.prefix) if key else None,
         bucket_names=_bucket_names(),
     )
