@@ -23,6 +23,7 @@ from pymongo.read_concern import ReadConcern
 from shared.domain.accounts import Hold, HoldRefused, HoldRequest, Purse, RequestRecord
 from shared.errors import StoreUnavailable
 from shared.store.client import AsyncDb, Document, translate, translating_errors
+from shared.store.hold_documents import aged_holds, holds_in, reserve_outcome
 from shared.store.hold_pipelines import end_pipeline, reserve_answer, reserve_pipeline
 from shared.store.ledger_rows import (
     StoredCost,
@@ -93,7 +94,7 @@ class MongoHoldStore:
                 projection=reserve_answer(request.request_id),
                 return_document=ReturnDocument.AFTER,
             )
-        return _reserved(request, found)
+        return reserve_outcome(request, found)
 
     async def release(self, user_id: str, request_ids: Sequence[str]) -> None:
         """Remove holds without a charge; those that are gone already are left alone.
@@ -266,32 +267,10 @@ class MongoHoldStore:
             await self._users.bulk_write(updates, ordered=False)
 
     async def _holds(self, which: Document, older_than_s: float) -> list[Hold]:
-        old = {"$subtract": ["$$NOW", int(older_than_s * 1000)]}
-        wanted = {"$and": [which, {"$lte": ["$$this.v.at", old]}]}
-        holds = {"$filter": {"input": {"$objectToArray": "$holds"}, "cond": wanted}}
-        stages: list[Document] = [
-            {"$match": {"$or": [{"heldNano": {"$gt": 0}}, {"refHeldNano": {"$gt": 0}}]}},
-            {"$project": {"username": 1, "holds": holds}},
-            {"$match": {"holds.0": {"$exists": True}}},
-        ]
+        stages = aged_holds(which, older_than_s)
         with translating_errors(), pymongo.timeout(self._settle_timeout_s):
             accounts = await (await self._users.aggregate(stages)).to_list()
-        return [hold for account in accounts for hold in _holds_of(account)]
-
-
-def _reserved(request: HoldRequest, found: Document | None) -> Hold | HoldRefused:
-    if found is None:
-        return HoldRefused(active=False, free_nano=0)
-    hold = found.get("hold")
-    if hold is None:
-        return HoldRefused(active=found["isActive"], free_nano=int(found["freeNano"]))
-    return Hold(
-        request_id=request.request_id,
-        user_id=request.user_id,
-        username=found["username"],
-        amount_nano=int(hold["amountNano"]),
-        purse=Purse(hold["purse"]),
-    )
+        return [hold for account in accounts for hold in holds_in(account)]
 
 
 def _ending(ends: Mapping[str, _End]) -> list[Document]:
@@ -314,16 +293,3 @@ def _taken_ids(error: BulkWriteError, rows: Sequence[Document]) -> list[str]:
     if details.get("writeConcernErrors"):
         raise StoreUnavailable("ledger rows were not acknowledged by a majority")
     return [rows[failure["index"]]["_id"] for failure in failures]
-
-
-def _holds_of(account: Document) -> list[Hold]:
-    return [
-        Hold(
-            request_id=entry["k"],
-            user_id=account["_id"],
-            username=account["username"],
-            amount_nano=int(entry["v"]["amountNano"]),
-            purse=Purse(entry["v"]["purse"]),
-        )
-        for entry in account["holds"]
-    ]
