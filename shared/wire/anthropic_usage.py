@@ -14,8 +14,11 @@ from shared.wire.token_counts import (
     count_in,
     estimated_usage,
     object_of,
+    plain_string_length,
     utf8_length,
 )
+
+_TEXT_DELTA = b'"delta":{"type":"text_delta","text":"'
 
 # Sampling passes, which the top-level figures contain. All other kinds of iteration
 # (compaction, advisor) come on top of them.
@@ -56,6 +59,8 @@ class AnthropicUsageFields:
 
     def usage(self) -> Usage:
         """The figures in disjoint buckets, iterations added."""
+        if not self._iterations:
+            return self._top
         inside, outside = Usage(), Usage()
         for item in self._iterations:
             if isinstance(item, dict) and item.get("type") in _INSIDE:
@@ -125,7 +130,8 @@ class AnthropicStreamUsage:
         self.started = True
         name = event.name or _type_of(event.data)
         if name == b"content_block_delta":
-            self._output_bytes += _text_bytes(event.data, "delta")
+            plain = plain_string_length(event.data, _TEXT_DELTA)
+            self._output_bytes += _text_bytes(event.data, "delta") if plain is None else plain
         elif name == b"content_block_start":
             self._output_bytes += _text_bytes(event.data, "content_block")
         elif name == b"message_start":

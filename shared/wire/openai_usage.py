@@ -14,6 +14,7 @@ from shared.wire.token_counts import (
     count_in,
     estimated_usage,
     object_of,
+    plain_string_length,
     utf8_length,
 )
 
@@ -109,6 +110,10 @@ class OpenAIStreamUsage:
         return self._usage is not None and (self._finished or self.complete)
 
     def _observe(self, event: Event) -> None:
+        plain = _plain_text(event.data) if self.started else None
+        if plain is not None:
+            self._output_bytes += plain
+            return
         self.started = True
         if event.data == b"[DONE]":
             self.complete = True
@@ -154,6 +159,15 @@ def openai_body_usage(body: bytes, input_estimate: int = 0) -> Usage:
     if usage is not None:
         return usage
     return estimated_usage(Usage(), input_estimate, len(body))
+
+
+def _plain_text(data: bytes) -> int | None:
+    """Bytes of a chunk that holds nothing but more text; None where it may hold anything else."""
+    if b'"finish_reason":null' not in data or data.count(b'"delta"') != 1 or b'"error"' in data:
+        return None
+    if b'"usage"' in data and b'"usage":null' not in data:
+        return None
+    return plain_string_length(data, b'"delta":{"content":"')
 
 
 def _first(*counts: int | None) -> int:

@@ -89,8 +89,11 @@ class EventScanner:
                 if self._data:
                     events.append(Event(self._name, b"\n".join(self._data)))
                 self._name, self._data, self._size = b"", [], 0
+                continue
+            self._grow(len(line))
+            if line.startswith(b"data: "):
+                self._data.append(line[6:])
             else:
-                self._grow(len(line))
                 self._field(line)
         return events
 

@@ -50,6 +50,22 @@ def object_of(data: bytes) -> dict[str, Any] | None:
     return parsed if isinstance(parsed, dict) else None
 
 
+def plain_string_length(data: bytes, beginning: bytes) -> int | None:
+    """Length of the JSON string that follows `beginning` and ends an object.
+
+    It spares parsing the many small events that hold nothing but text. None where the string
+    is not there, has escapes, or is not the last of its object: then the event is to be parsed.
+    """
+    start = data.find(beginning)
+    if start < 0:
+        return None
+    start += len(beginning)
+    end = data.find(b'"}', start)
+    if end < 0 or data.find(b"\\", start, end) >= 0 or data.find(b'"', start, end) >= 0:
+        return None
+    return end - start
+
+
 def utf8_length(value: object) -> int:
     """Bytes of a string in UTF-8; 0 for anything that is no string."""
     if not isinstance(value, str):

@@ -157,3 +157,44 @@ def test_malformed_chunks_do_no_harm(data: bytes) -> None:
 )
 def test_bodies(body: bytes, expected: Usage) -> None:
     assert openai_body_usage(body, 50) == expected
+
+
+def compact(**fields: Any) -> bytes:
+    return b"data: " + json.dumps(fields, separators=(",", ":")).encode() + b"\n\n"
+
+
+def one(delta: Any, finish: str | None = None, **rest: Any) -> bytes:
+    return compact(choices=[{"index": 0, "delta": delta, "finish_reason": finish}], **rest)
+
+
+def test_chunks_that_need_no_parsing_count_like_those_that_do() -> None:
+    deltas: list[dict[str, Any]] = [
+        {"role": "assistant", "content": ""},
+        {"content": "abc"},
+        {"content": 'a"}b\n'},
+        {"content": '"usage":{"error"'},
+        {"content": "đồng"},
+        {"content": "abc", "reasoning": "def"},
+        {"tool_calls": [{"function": {"arguments": "abc"}}]},
+    ]
+    compacted, spaced = OpenAIStreamUsage(), OpenAIStreamUsage()
+    for delta in deltas:
+        compacted.feed(one(delta, usage=None))
+        spaced.feed(one(delta, usage=None).replace(b'"choices":', b'"choices": '))
+        spaced.feed(one({}))
+    two = [{"index": i, "delta": {"content": "abc"}, "finish_reason": None} for i in range(2)]
+    compacted.feed(compact(choices=two))
+    sizes = [len(d.get("content", "").encode()) for d in deltas]
+    total = sum(sizes) + 3 + 3 + 6
+    assert compacted.usage_if_cut_now(1).output == -(-total // 3)
+    assert spaced.usage_if_cut_now(1).output == -(-(total - 6) // 3)
+
+
+def test_what_matters_is_never_passed_over() -> None:
+    meter = OpenAIStreamUsage()
+    meter.feed(one({"content": "a"}) + one({"content": "b"}, usage=counts(10, 3)))
+    assert meter.usage == Usage(10, 3, estimated=True)
+    meter.feed(one({"content": "c"}, finish="stop"))
+    assert meter.usage == Usage(10, 3)
+    meter.feed(one({"content": "d"}, error={"message": "x"}))
+    assert meter.error

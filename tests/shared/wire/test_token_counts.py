@@ -12,6 +12,7 @@ from shared.wire.token_counts import (
     estimated_tokens,
     estimated_usage,
     object_of,
+    plain_string_length,
     utf8_length,
 )
 
@@ -54,3 +55,23 @@ def test_only_objects_are_objects() -> None:
 def test_reported_output_may_exceed_the_cap() -> None:
     reported = Usage(input=5, output=50)
     assert estimated_usage(reported, 9, 300, output_cap=10) == Usage(5, 50, estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("data", "length"),
+    [
+        (b'{"d":{"t":"abc"}}', 3),
+        (b'{"d":{"t":""}}', 0),
+        ('{"d":{"t":"đồng"}}'.encode(), 7),
+        (b'{"d":{"t":"a}b"}   }', 3),
+        (b'{"d":{"t":"a\\"}b"}}', None),
+        (b'{"d":{"t":"a\\\\"}}', None),
+        (b'{"d":{"t":"a\\n"}}', None),
+        (b'{"d":{"t":"abc","u":"d"}}', None),
+        (b'{"d":{"t":"abc","u":1}}', None),
+        (b'{"d":{"t":"abc', None),
+        (b'{"d": {"t": "abc"}}', None),
+    ],
+)
+def test_plain_strings_are_measured_without_parsing(data: bytes, length: int | None) -> None:
+    assert plain_string_length(data, b'"d":{"t":"') == length
