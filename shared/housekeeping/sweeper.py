@@ -12,7 +12,8 @@ from shared.store.interfaces import PriceStore
 
 log = logging.getLogger(__name__)
 
-WORKER_EXPIRY_S = 90.0
+# With the pause between two sweeps no hold outlives its worker by more than 90 seconds.
+WORKER_EXPIRY_S = 80.0
 WORKER_FORGOTTEN_S = 3_600.0
 _BATCH = 500
 

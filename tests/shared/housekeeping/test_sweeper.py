@@ -50,11 +50,12 @@ async def test_holds_of_silent_and_unknown_workers_are_released(
         await bank.hold(user, worker=name) for name in ("living", "silent", "unknown")
     ]
     young = await bank.hold(user, worker="unknown")
+    age_hold(bank, young, 70)
     for hold in (living, silent, unknown):
-        age_hold(bank, hold, 91)
+        age_hold(bank, hold, 81)
     for worker in ("living", "silent"):
         await workers.beat(worker, "host")
-    silence(bank, "silent", 91)
+    silence(bank, "silent", 81)
     assert await sweeper.release_abandoned() == 2
     assert list(bank.account(user)["holds"]) == [living.request_id, young.request_id]
     rows = bank.rows(kind="released")
@@ -69,7 +70,7 @@ async def test_what_comes_back_is_billed_late_once(
 ) -> None:
     user = bank.add_user(1_000)
     hold = await bank.hold(user, 1_000, worker="gone")
-    age_hold(bank, hold, 91)
+    age_hold(bank, hold, 81)
     await sweeper.release_abandoned()
     directory = JournalDirectory.create(journals_of(tmp_path), "gone")
     line = end_line(hold, make_record(hold, 1_200))
@@ -89,7 +90,7 @@ async def test_a_charge_of_the_dead_worker_is_applied(
     user = bank.add_user(1_000)
     hold = await bank.hold(user, 1_000, worker="gone")
     await bank.holds._record([(hold, make_record(hold, 300))])
-    age_hold(bank, hold, 91)
+    age_hold(bank, hold, 81)
     await sweeper.release_abandoned()
     assert bank.account(user)["creditsNano"] == 700
     bank.assert_settled(user)
@@ -98,7 +99,7 @@ async def test_a_charge_of_the_dead_worker_is_applied(
 async def test_amounts_stay_what_they_were(bank: Any, sweeper: Sweeper) -> None:
     user = bank.add_user(5, 7)
     for amount in (5, 7):
-        age_hold(bank, await bank.hold(user, amount, worker="gone"), 91)
+        age_hold(bank, await bank.hold(user, amount, worker="gone"), 81)
     await sweeper.release_abandoned()
     fields = ("creditsNano", "heldNano", "refCreditsNano", "refHeldNano")
     expected = dict(zip(fields, map(Int64, (5, 0, 7, 0)), strict=True))
@@ -111,6 +112,6 @@ async def test_old_workers_are_forgotten(
     for name in ("old", "silent", "new"):
         await workers.beat(name, "host")
     silence(bank, "old", 3_601)
-    silence(bank, "silent", 91)
+    silence(bank, "silent", 81)
     assert await sweeper.forget_workers() == 1
     assert [worker["_id"] for worker in bank.db.workers.find()] == ["silent", "new"]
