@@ -124,7 +124,8 @@ class AnthropicStreamUsage:
         """
         if self._final:
             return self.usage
-        return estimated_usage(self.usage, input_estimate, self._output_bytes, output_cap)
+        reported = self._fields.usage()
+        return estimated_usage(reported, input_estimate, self._output_bytes, output_cap)
 
     def _observe(self, event: Event) -> None:
         self.started = True

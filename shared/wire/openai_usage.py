@@ -102,7 +102,8 @@ class OpenAIStreamUsage:
         """
         if self._final:
             return self.usage
-        return estimated_usage(self.usage, input_estimate, self._output_bytes, output_cap)
+        reported = self._usage or Usage()
+        return estimated_usage(reported, input_estimate, self._output_bytes, output_cap)
 
     @property
     def _final(self) -> bool:
