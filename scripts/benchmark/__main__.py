@@ -142,7 +142,9 @@ def read_options(arguments: Sequence[str]) -> tuple[Options, Path | None]:
     parser.add_argument("--seconds", type=float, help="length of a measured run")
     parser.add_argument("--connections", type=int, help="clients at once")
     parser.add_argument("--without", action="append", default=[], choices=["gateway", "mitmdump"])
-    parser.add_argument("--output", type=Path, help="also write the report to this file")
+    parser.add_argument(
+        "--output", type=Path, help="also write it, as a page of its own, to this file"
+    )
     found = parser.parse_args(arguments)
     options = replace(QUICK if found.quick else FULL, without=tuple(found.without))
     for name in ("repeats", "seconds", "connections"):
@@ -177,7 +179,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     print(report)
     if output is not None:
-        output.write_text(report, encoding="utf-8")
+        output.write_text(f"# Performance\n\n{report}", encoding="utf-8")
     return 0
 
 
