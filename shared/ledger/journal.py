@@ -35,6 +35,7 @@ class Journal:
         self._segments: deque[Segment] = deque()
         self._opened_in: dict[str, Segment] = {}
         self._made = 0
+        self._closed = False
         self.failing = False
         self._rotate()
         self._commits = GroupCommit(f"journal-{directory.worker_id[:8]}")
@@ -116,6 +117,7 @@ class Journal:
 
     def close(self) -> None:
         """Sync and let go; the directory is removed if nothing in it is needed any more."""
+        self._closed = True
         self._commits.stop()
         for segment in self._segments:
             segment.close()
@@ -130,6 +132,8 @@ class Journal:
             segment.pending -= 1
 
     def _write(self, line: bytes) -> Segment:
+        if self._closed:
+            raise JournalError("the journal is closed")
         try:
             segment = self._room_for(line)
             segment.write(line)

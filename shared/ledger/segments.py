@@ -82,8 +82,9 @@ class Segment:
             self._known_to_directory = True
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self.fd)
+        """Close the file; its number, which the next file may get, is forgotten."""
+        fd, self.fd = self.fd, -1
+        os.close(fd)
 
     def _cut(self) -> None:
         os.ftruncate(self.fd, self.size)

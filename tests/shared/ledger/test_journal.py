@@ -6,6 +6,7 @@ import asyncio
 import os
 import resource
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,30 @@ async def test_closed_with_something_open_it_can_be_adopted(tmp_path: Path) -> N
     assert adopted is not None
     assert adopted.segments() == [tmp_path / "w" / "00000000.journal"]
     adopted.unlock()
+
+
+async def test_closed_it_takes_nothing(tmp_path: Path) -> None:
+    journal = Journal.create(tmp_path, "w")
+    journal.close()
+    with pytest.raises(JournalError, match="closed"):
+        await journal.append_durable(b"late\n", opens="a")
+    assert journal.unacknowledged == 0
+
+
+async def test_a_line_is_durable_no_sooner_than_its_sync_has_ended(journal: Journal) -> None:
+    segment = journal._segments[-1]
+    synced = threading.Event()
+
+    def slow_sync() -> None:
+        assert synced.wait(10)
+        assert segment.path.read_bytes() == b"one\n"
+
+    segment.sync = slow_sync  # type: ignore[method-assign]
+    waiting = asyncio.create_task(journal.append_durable(b"one\n"))
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    synced.set()
+    await waiting
 
 
 async def test_a_disk_that_cannot_sync_is_not_written_to_again(

@@ -68,6 +68,15 @@ def test_emptied_it_goes_on_at_the_start(segment: Segment) -> None:
     assert segment.path.read_bytes() == b"two\n"
 
 
+def test_closed_it_does_not_write_into_another_file(tmp_path: Path) -> None:
+    segment = Segment(tmp_path / "00000001.journal")
+    segment.close()
+    other = (tmp_path / "other").open("wb")
+    with other, pytest.raises(OSError, match="Bad file descriptor"):
+        segment.write(b"line\n")
+    assert (tmp_path / "other").read_bytes() == b""
+
+
 async def test_all_who_wait_share_a_sync(segment: Segment) -> None:
     commits = GroupCommit("test")
     synced = 0
