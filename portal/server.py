@@ -49,6 +49,7 @@ def gunicorn_options(settings: Settings, port: int) -> dict[str, Any]:
         "errorlog": "-",
         "loglevel": "debug" if settings.debug else "info",
         "forwarded_allow_ips": "",  # portal.proxies decides whom to believe
+        "control_socket_disable": True,
         "limit_request_line": 4094,
         "limit_request_fields": 100,
         "proc_name": "trollllm-portal",
