@@ -127,6 +127,8 @@ def _options(timeout_ms: int, max_pool: int) -> dict[str, Any]:
         "retryWrites": True,
         "compressors": [],
         "timeoutMS": timeout_ms,
+        # Not bounded by timeoutMS: `close`, which tells a server that may be gone of its sessions.
+        "serverSelectionTimeoutMS": timeout_ms,
         "connectTimeoutMS": max(timeout_ms, 2_000),
         "maxPoolSize": max_pool,
         "maxConnecting": 4,
