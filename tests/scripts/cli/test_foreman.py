@@ -98,7 +98,7 @@ def test_a_foreman_that_is_killed_takes_its_processes_along(run):
     one = run("sleep 602.25")
     assert one.said("ALL STARTED")
     family = psutil.Process(one.process.pid).children(recursive=True)
-    assert any("602.25" in process.cmdline() for process in family)
+    assert any("602.25" in " ".join(process.cmdline()) for process in family)
     one.process.kill()
     _, alive = psutil.wait_procs(family, timeout=20)
     assert [p for p in alive if p.status() != psutil.STATUS_ZOMBIE] == []
