@@ -72,6 +72,7 @@ class Supervisor:
         listener: The socket that workers accept on.
         workers: How many.
         command: Argument list of a worker; `--listener FD --alive FD` is appended.
+        restart_after_s: Delays before a worker that died young is started again, growing.
         clock: Monotonic seconds.
     """
 
@@ -80,10 +81,13 @@ class Supervisor:
         listener: socket.socket,
         workers: int,
         command: Sequence[str],
+        *,
+        restart_after_s: Sequence[float] = RESTART_AFTER_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._listener = listener
         self._command = tuple(command)
+        self._restart_after_s = tuple(restart_after_s)
         self._clock = clock
         self._slots = [_Slot() for _ in range(workers)]
         # Workers hold the read end: when the supervisor is gone, however, it closes and they drain.
@@ -127,7 +131,7 @@ class Supervisor:
         assert slot.process is not None
         code = slot.process.returncode
         slot.failures = 0 if now - slot.started_at > HEALTHY_AFTER_S else slot.failures + 1
-        delay = RESTART_AFTER_S[min(slot.failures, len(RESTART_AFTER_S) - 1)]
+        delay = self._restart_after_s[min(slot.failures, len(self._restart_after_s) - 1)]
         logger.error("worker %d ended with %d, restarting in %.1f s", slot.process.pid, code, delay)
         slot.process = None
         slot.start_at = now + delay
