@@ -42,3 +42,11 @@ def simulator(arguments: tuple[str, ...]) -> int:
     from scripts.simulator.__main__ import main  # noqa: PLC0415 - it needs none of the rest
 
     return main(arguments)
+
+
+@click.command()
+def housekeeping() -> int:
+    """Sweep, audit and expire until SIGTERM or Ctrl-C. One process at a time holds the lease."""
+    from shared.housekeeping import process  # noqa: PLC0415
+
+    return process.main(load_serving_settings())

@@ -71,6 +71,17 @@ def test_a_taken_port_is_told_without_a_traceback(start, command):
     assert "Traceback" not in output
 
 
+@pytest.mark.e2e
+def test_housekeeping_holds_its_lease_until_sigterm(start, database):
+    process = start("housekeeping")
+    deadline = time.monotonic() + 40
+    while process.poll() is None and not database.leases.find_one() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert database.leases.find_one()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+
+
 def test_the_simulator_has_help_of_its_own(start):
     process = start("simulator", "--help")
     output, _ = process.communicate(timeout=60)
