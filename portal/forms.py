@@ -21,9 +21,10 @@ class Form(FlaskForm):  # type: ignore[misc]
 
     def fault(self) -> str | None:
         """Why what was sent is not this form at all; None when it is."""
-        unknown = sorted(set(request.form) - {field.name for field in self} - _ALWAYS)
-        if unknown or request.files:
-            return str(_("This form has no such field: %(name)s", name=(unknown or ["?"])[0][:40]))
+        asked_for = {field.name for field in self} | _ALWAYS
+        unknown = sorted(set(request.form) - asked_for) + sorted(request.files)
+        if unknown:
+            return str(_("This form has no such field: %(name)s", name=unknown[0][:40]))
         repeated = [name for name in request.form if len(request.form.getlist(name)) > 1]
         if repeated:
             return str(_("A field was sent twice: %(name)s", name=repeated[0][:40]))

@@ -33,7 +33,7 @@ class Services:
         catalog: Gives the models in force.
         users, keys, logs, receipts: Stores.
         throttle: Back-off for logging in and registering.
-        ping: Raises `StoreUnavailable` unless the database answers.
+        database: What the stores are over.
         password_cost: bcrypt's work factor.
     """
 
@@ -45,8 +45,13 @@ class Services:
     logs: RequestLogReader
     receipts: Receipts
     throttle: Throttle
-    ping: Callable[[], None]
+    database: SyncDatabase
     password_cost: int = DEFAULT_COST
+
+    def ping(self) -> None:
+        """Raise `StoreUnavailable` unless the database answers."""
+        with translating_errors():
+            self.database.command("ping")
 
 
 def make_services(
@@ -62,7 +67,7 @@ def make_services(
         logs=RequestLogReader(database),
         receipts=Receipts(database),
         throttle=Throttle(database),
-        ping=lambda: _ping(database),
+        database=database,
         password_cost=password_cost,
     )
 
@@ -76,8 +81,3 @@ def services() -> Services:
     """The bundle of the application that answers now."""
     bundle: Services = current_app.extensions[_EXTENSION]
     return bundle
-
-
-def _ping(database: SyncDatabase) -> None:
-    with translating_errors():
-        database.command("ping")

@@ -41,9 +41,8 @@ def main(folder: Path, *, everything: bool) -> None:
 def take(browser: Browser, origin: str, folder: Path) -> None:
     """The picture of the README."""
     page = _signed_in(browser, origin, 1280, "light")
-    page.set_viewport_size({"width": 1280, "height": 1_010})
     path = folder / "dashboard.png"
-    page.screenshot(path=path)
+    page.screenshot(path=path, full_page=True)
     if path.stat().st_size > MAX_BYTES:
         raise click.ClickException(f"{path} is larger than {MAX_BYTES} bytes")
 
