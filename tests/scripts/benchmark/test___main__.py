@@ -22,7 +22,7 @@ def test_the_heading_names_the_command() -> None:
 
 @pytest.mark.e2e
 def test_a_short_run_beside_a_bare_mitmdump() -> None:
-    line = "--quick --repeats 1 --seconds 0.2 --connections 2 --without gateway"
+    line = "--quick --repeats 1 --seconds 0.6 --connections 2 --without gateway"
     report = Bench(read_options(line.split())[0]).run()
     assert report.count("| bare mitmdump |") == 3 + 1
     assert report.count("| simulator alone |") == 3 + 1
