@@ -180,11 +180,13 @@ def _invited(form: RegisterForm, own: Services) -> bool:
 def _created(form: RegisterForm, own: Services) -> Account | None:
     """The new account; None when the name is or was somebody's."""
     username, password = form.username.data or "", form.password.data or ""
+    inviter = own.users.by_referral_code(form.referralCode.data or "")
     try:
         return own.users.create(
             username,
             hash_password(password, cost=own.password_cost),
             language=str(get_locale()),
+            referred_by=inviter.id if inviter else "",
             opening=_opening(own.settings.signup_credits_nano),
         )
     except Conflict:

@@ -52,6 +52,7 @@ class Account:
         password_changed_at: UTC; tokens and sessions issued before it are void.
         discord_id: As the owner gave it, empty when not.
         referral_code: For others to register with.
+        referred_by: Id of the account whose code it registered with, empty for none.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Account:
     password_changed_at: datetime
     discord_id: str = ""
     referral_code: str = ""
+    referred_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ def account_document(account: Account, password_hash: str | None) -> Document:
         "passwordChangedAt": account.password_changed_at,
         "discordId": account.discord_id,
         "referralCode": account.referral_code,
+        "referredBy": account.referred_by,
     }
 
 
@@ -59,6 +60,7 @@ def account_from(document: Mapping[str, Any]) -> Account:
         password_changed_at=document.get("passwordChangedAt", document["createdAt"]),
         discord_id=document.get("discordId", ""),
         referral_code=document.get("referralCode", ""),
+        referred_by=document.get("referredBy", ""),
     )
 
 

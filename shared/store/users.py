@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -74,6 +74,7 @@ class UserStore:
         tier: Tier = Tier.DEV,
         rpm: int | None = None,
         language: str = "",
+        referred_by: str = "",
         opening: Move | None = None,
     ) -> Account:
         """Create an account, with an opening move of money if one is given.
@@ -85,6 +86,7 @@ class UserStore:
             tier: Rate-limit tier.
             rpm: Requests per minute of its own.
             language: Of the portal.
+            referred_by: Id of the account whose referral code was given.
             opening: Such as sign-up credits, made in the same transaction.
 
         Raises:
@@ -94,7 +96,9 @@ class UserStore:
         fault = username_fault(username)
         if fault is not None:
             raise StoreRefused(fault)
-        account = self._new_account(username, role, tier, rpm, language)
+        account = replace(
+            self._new_account(username, role, tier, rpm, language), referred_by=referred_by
+        )
         try:
             in_transaction(
                 self._database,

@@ -94,7 +94,7 @@ def test_invitation_needs_a_known_code(make_app, account, users):
     ).get_data(as_text=True)
     answer = visitor.post("/register", REGISTER | {"referralCode": account.referral_code})
     assert answer.status_code == 302
-    assert users.by_name("grace") is not None
+    assert users.by_name("grace").referred_by == account.id
 
 
 def test_login_leads_to_the_page_asked_for(visitor, account):

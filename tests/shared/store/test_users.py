@@ -42,6 +42,12 @@ def test_a_new_account(users: UserStore) -> None:
     assert users.by_referral_code(account.referral_code) == account
 
 
+def test_who_invited_somebody_is_remembered(users: UserStore) -> None:
+    ann = users.create("ann", None)
+    bob = users.create("bob", None, referred_by=ann.id)
+    assert (ann.referred_by, bob.referred_by) == ("", ann.id)
+
+
 def test_nobody(users: UserStore) -> None:
     assert users.get("usr_none") is None
     assert users.by_name("nobody") is None
