@@ -35,6 +35,7 @@ def init_security(app: Flask, *, secure: bool) -> None:
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(days=SESSION_DAYS),
+        WTF_CSRF_TIME_LIMIT=None,  # a token lives as long as its session
         MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
         MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES,
         MAX_FORM_PARTS=100,
@@ -45,6 +46,7 @@ def init_security(app: Flask, *, secure: bool) -> None:
         session_cookie_secure=secure,
         session_cookie_samesite="Lax",
         strict_transport_security=secure,
+        strict_transport_security_include_subdomains=False,  # other hosts are not ours to bind
         content_security_policy=CONTENT_SECURITY_POLICY,
         frame_options="DENY",
         referrer_policy="same-origin",
