@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from mitmproxy import http
 
 from addons.context import RequestContext
+from addons.decoding import plain_body
 from addons.proxy.plan import Attempt
 from addons.replies import answer
 from addons.services import Services
@@ -61,7 +62,7 @@ class Failover:
         upstream = context.target.upstream if context.target else None
         secrets = (upstream.host, upstream.api_key or "") if upstream else ()
         retry_after = response.headers.get("retry-after", "")
-        error = shown_error(status, response.content or b"", retry_after, secrets)
+        error = shown_error(status, _body_of(response), retry_after, secrets)
         logger.warning("request %s: upstream answered %d", context.request_id, status)
         flow.response = answer(flow, error)
 
@@ -87,6 +88,13 @@ def shown_error(
     if status == 529:
         return wire.upstream_overloaded()
     return wire.upstream_failed(f"the upstream answered {status}")
+
+
+def _body_of(response: http.Response) -> bytes:
+    try:
+        return plain_body(response)
+    except GatewayError:
+        return b""
 
 
 def _error_of(attempt: Attempt) -> GatewayError:

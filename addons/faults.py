@@ -34,7 +34,8 @@ class FaultGuard:
         _log(hook, gateway_error, error)
         context = RequestContext.find(flow)
         if context is not None:
-            context.end_reason = f"refused:{gateway_error.code}"
+            prefix = "refused:" if hook in _BEFORE_DISPATCH else ""
+            context.end_reason = prefix + gateway_error.code
             context.faulted = context.faulted or not isinstance(error, GatewayError)
         if hook == "error":
             return

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from mitmproxy import http
 
 from addons.context import RequestContext
+from addons.decoding import plain_body
 from addons.metering import BodyMeter, StreamMeter
 from addons.replies import own_headers
 from addons.services import Services
 from shared.domain.catalog import Dialect
 from shared.domain.usage import Usage
-from shared.errors import GatewayError
+from shared.errors import GatewayError, StreamError
 from shared.wire import errors as wire
 from shared.wire.usage_chunk import UsageChunkFilter
 
@@ -44,7 +45,10 @@ class SseStream:
         context.first_byte_s = time.monotonic()
         if not 200 <= response.status_code < 300:
             return
-        streams = response.headers.get("content-type", "").startswith("text/event-stream")
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        streams = kind == "text/event-stream"
+        if not streams and not kind.endswith("json"):
+            raise wire.upstream_failed(f"the upstream answered with {kind or 'no type'}")
         encoding = response.headers.get("content-encoding", "identity").lower()
         if streams and encoding != "identity":
             raise wire.upstream_failed("The upstream compressed a stream against our wish.")
@@ -62,7 +66,7 @@ class SseStream:
             return
         if context.failed_unanswered or context.end_reason:
             return
-        body = response.content or b""
+        body = plain_body(response)
         response.headers.pop("content-encoding", None)
         response.content = body
         context.meter = BodyMeter(context.dialect, body)
@@ -99,6 +103,10 @@ class Relay:
             return []
         try:
             return self._pass(data) if data else self._end()
+        except StreamError as error:
+            logger.warning("request %s: %s", self._context.request_id, error)
+            self.failed = True
+            return self.fail(wire.upstream_failed(str(error)))
         except Exception:
             logger.exception("relaying request %s failed", self._context.request_id)
             self.failed = True
@@ -142,7 +150,8 @@ class Relay:
         elif not reader.complete:
             return self.fail(wire.upstream_failed("the stream ended early"))
         self._ended = True
-        return _chunks(self._filtered(self._tail))
+        tail = self._filtered(self._tail)
+        return _chunks(tail + self._filter.flush() if self._filter is not None else tail)
 
 
 def last_boundary(data: bytes) -> int:

@@ -14,7 +14,8 @@ from typing import Any
 
 from mitmproxy import http
 from mitmproxy.connection import Server
-from mitmproxy.net.http import http1
+from mitmproxy.net.http import http1, status_codes
+from mitmproxy.net.http.validate import validate_headers
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import GetHttpConnection, HttpStream, SendHttp
@@ -198,15 +199,33 @@ class GatewayStream(HttpStream):
     def state_wait_for_response_headers(self, event: ResponseHeaders) -> Commands:
         """The answer begins: the addons decide how it is relayed."""
         self._deadlines.clear("first_byte")
+        if event.response.status_code < 200:
+            yield from self.upstream_failed("broken", f"an interim {event.response.status_code}")
+            return
         event = ResponseHeaders(event.stream_id, _detached(event.response), event.end_stream)
         yield from super().state_wait_for_response_headers(event)
         if self._replaced_upstream_response(event):
             yield AbandonUpstream(self.context.server)
             yield from self.send_response()
             return
+        if event.end_stream and self._relay() is not None:
+            # A stream without a body is one that was cut: the relay must see its end.
+            yield from self.start_response_stream()
         plan = UpstreamPlan.of(self.flow)
         if plan is not None:
             self._deadlines.set("idle", time.monotonic() + plan.timeouts.idle_s)
+
+    def check_invalid(self, request: bool) -> Answer:
+        """An upstream whose headers cannot be trusted has failed like any other."""
+        if request:
+            return (yield from super().check_invalid(request))
+        assert self.flow.response is not None
+        try:
+            validate_headers(self.flow.response)
+        except ValueError as error:
+            yield from self.upstream_failed("broken", f"malformed headers: {error}")
+            return True
+        return False
 
     def _replaced_upstream_response(self, event: ResponseHeaders) -> bool:
         """Whether an addon put a response of our own in the place of the upstream's."""
@@ -343,12 +362,15 @@ class GatewayStream(HttpStream):
 
 
 def _detached(response: http.Response) -> http.Response:
-    """A response that addons may change: the upstream's own says if its connection is kept."""
+    """A response that addons may change: the upstream's own says if its connection is kept.
+
+    Version and reason are those of our own answers.
+    """
     data = response.data
     return http.Response(
-        http_version=data.http_version,
+        http_version=b"HTTP/1.1",
         status_code=data.status_code,
-        reason=data.reason,
+        reason=status_codes.RESPONSES.get(data.status_code, "").encode(),
         headers=data.headers,
         content=None,
         trailers=None,
