@@ -6,6 +6,7 @@ told, so that a flow whose check failed never leaves, and one that has left is s
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -13,7 +14,8 @@ from typing import Any, Protocol
 
 from mitmproxy import exceptions, hooks
 from mitmproxy.addonmanager import AddonManager
-from mitmproxy.proxy import commands
+from mitmproxy.connection import Connection, ConnectionState
+from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 
 
@@ -69,6 +71,23 @@ _LIFECYCLE = frozenset({"load", "configure", "running", "done", "update"})
 
 class GatewayConnectionHandler(ProxyConnectionHandler):
     """Serves one client connection; flows are never paused by hand here."""
+
+    async def handle_connection(self, connection: Connection) -> None:
+        """Serve one side for its lifetime, and close it whatever ends that.
+
+        mitmproxy forgets to when it is cancelled while it waits for its lock: the socket would
+        stay open for good, and a request of that client would never end.
+        """
+        try:
+            await super().handle_connection(connection)
+        except asyncio.CancelledError:
+            if connection in self.transports:
+                connection.state = ConnectionState.CLOSED
+                await self.server_event(events.ConnectionClosed(connection))
+                writer = self.transports.pop(connection).writer
+                if writer is not None:
+                    writer.close()
+            raise
 
     async def handle_hook(self, hook: commands.StartHook) -> None:
         """Run a hook, with the inactivity clock stopped."""
