@@ -38,7 +38,7 @@ class Lifecycle:
 
     def overloaded(self) -> bool:
         """Whether another request would be one too many."""
-        return len(self._live) > self._max_live
+        return len(self._live) >= self._max_live
 
     def start_draining(self) -> None:
         """From now on nothing new is welcome."""
