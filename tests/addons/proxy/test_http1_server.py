@@ -177,7 +177,8 @@ BODIES = {
     "unknown model": Case(
         404,
         keyed(
-            data=b'{"model": "../etc", "messages": [{"role": "user", "content": "x"}], "max_tokens": 5}'
+            data=b'{"model": "../etc", "max_tokens": 5,'
+            b' "messages": [{"role": "user", "content": "x"}]}'
         ),
     ),
     "no max expect": Case(400, keyed("expect: 100-continue", data=b"{}")),
