@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from scripts.cli.ports import gateway_port
+from scripts.cli.ports import gateway_port, origin
 from shared.catalog.loading import load_catalog_file
 from shared.errors import ConfigError
 from shared.settings import SECRET_KEY_FILE, Settings, environment
@@ -99,14 +99,13 @@ def configuration(settings: Settings) -> Finding:
 
 def listeners(settings: Settings) -> list[Finding]:
     """What answers at the ports of gateway and portal."""
-    host = "[::1]" if ":" in settings.bind else "127.0.0.1"
     try:
         port = gateway_port(None, settings)
     except ConfigError:
         return []
     return [
-        _listener("gateway", f"http://{host}:{port}/health"),
-        _listener("portal", f"http://{host}:{settings.portal_port}/healthz"),
+        _listener("gateway", f"{origin(settings.bind, port)}/health"),
+        _listener("portal", f"{origin(settings.bind, settings.portal_port)}/healthz"),
     ]
 
 

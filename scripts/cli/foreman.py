@@ -7,14 +7,17 @@ an upstream: those are companions here, which are watched, and stopped by their 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from honcho.manager import Manager
+from honcho.printer import Message, Printer
 from honcho.process import Process
 
 from shared.tether import die_with_parent, tethered
@@ -40,6 +43,15 @@ def _leave_to_manager(_number: int, _frame: object) -> None:
     """A handler, unlike SIG_IGN, is not inherited by the command."""
 
 
+class Output(Printer):  # type: ignore[misc]
+    """honcho's printer, which goes on when nobody reads any more: `up | head` must still drain."""
+
+    def write(self, message: Message) -> None:
+        """Print one message of a process."""
+        with contextlib.suppress(OSError):
+            super().write(message)
+
+
 class Foreman(Manager):  # type: ignore[misc]
     """Runs processes until one ends, or SIGTERM or SIGINT comes; then drains them all.
 
@@ -47,16 +59,14 @@ class Foreman(Manager):  # type: ignore[misc]
         companions: What the processes depend on: for each name a function that gives the exit
             code, None while it runs.
         on_started: Called once, when all have been started.
-        options: honcho's own.
     """
 
     def __init__(
         self,
         companions: Mapping[str, Callable[[], int | None]],
         on_started: Callable[[], None],
-        **options: Any,
     ) -> None:
-        super().__init__(**options)
+        super().__init__(Output(sys.stdout))
         self._process_ctor = TetheredProcess
         self._companions = companions
         self._on_started = on_started

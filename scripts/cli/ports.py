@@ -24,6 +24,12 @@ def gateway_port(flag: int | None, settings: Settings) -> int:
     return catalog.port or DEFAULT_GATEWAY_PORT
 
 
+def origin(bind: str, port: int) -> str:
+    """Where this machine itself reaches what listens on an address and port."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)  # noqa: S104 - compared, not bound
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def require_free(host: str, ports: dict[str, int]) -> None:
     """Make sure of ports before anything is started.
 

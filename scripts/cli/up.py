@@ -19,7 +19,7 @@ from portal.addresses import addresses_of
 from scripts.cli.banner import banner
 from scripts.cli.first_start import ensure_accounts
 from scripts.cli.foreman import Foreman
-from scripts.cli.ports import gateway_port, require_free
+from scripts.cli.ports import gateway_port, origin, require_free
 from scripts.cli.readiness import wait_until_ready
 from scripts.cli.serve import PORT
 from scripts.cli.session import MONGO_FOLDER, database_at, load_settings
@@ -55,14 +55,12 @@ def _checked_settings(port: int | None, portal_port: int | None) -> Settings:
     settings = load_settings()
     if not needs_simulator(settings):
         load_catalog_file(settings.config_path, settings, environment())
-    settings = dataclasses.replace(
-        settings,
-        port=gateway_port(port, settings),
-        portal_port=portal_port or settings.portal_port,
-    )
-    assert settings.port is not None
-    require_free(settings.bind, {"PORT": settings.port, "PORTAL_PORT": settings.portal_port})
-    return settings
+    ports = {
+        "PORT": gateway_port(port, settings),
+        "PORTAL_PORT": portal_port or settings.portal_port,
+    }
+    require_free(settings.bind, ports)
+    return dataclasses.replace(settings, port=ports["PORT"], portal_port=ports["PORTAL_PORT"])
 
 
 def _run(settings: Settings, stack: ExitStack) -> int:
@@ -117,10 +115,9 @@ def _supervise(
 
 def _announce_when_ready(foreman: Foreman, settings: Settings, text: str) -> None:
     """Print the banner from a thread of its own: the main one passes lines on."""
-    host = "[::1]" if ":" in settings.bind else "127.0.0.1"
     urls = (
-        f"http://{host}:{settings.port}/health",
-        f"http://{host}:{settings.portal_port}/healthz",
+        f"{origin(settings.bind, settings.port or 0)}/health",
+        f"{origin(settings.bind, settings.portal_port)}/healthz",
     )
 
     def announce() -> None:

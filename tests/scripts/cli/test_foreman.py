@@ -102,3 +102,16 @@ def test_a_foreman_that_is_killed_takes_its_processes_along(run):
     one.process.kill()
     _, alive = psutil.wait_procs(family, timeout=20)
     assert [p for p in alive if p.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_reader_that_leaves_does_not_stop_the_drain():
+    command = [sys.executable, "-c", SCRIPT, "0", SLOW_TO_STOP]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert b"started" in process.stdout.readline()
+        process.stdout.close()
+        time.sleep(1)
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    assert family
+    assert not any(member.is_running() for member in family)

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 
-from scripts.cli.ports import gateway_port, require_free
+from scripts.cli.ports import gateway_port, origin, require_free
 from shared.errors import SettingsError
 from shared.settings import Settings
 
@@ -49,3 +49,17 @@ def test_an_address_that_is_not_ours_is_told(free):
 
 def test_free_ports_pass(free):
     assert require_free("127.0.0.1", {"PORT": free}) is None
+
+
+@pytest.mark.parametrize(
+    ("bind", "host"),
+    [
+        ("0.0.0.0", "127.0.0.1"),
+        ("::", "[::1]"),
+        ("127.0.0.2", "127.0.0.2"),
+        ("::1", "[::1]"),
+        ("localhost", "localhost"),
+    ],
+)
+def test_what_listens_is_reached_where_it_listens(bind, host):
+    assert origin(bind, 80) == f"http://{host}:80"
