@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import orjson
 from mitmproxy import http
@@ -27,24 +27,28 @@ class Endpoints:
         self._services = services
         self._draining = draining
 
-    async def request(self, flow: http.HTTPFlow) -> None:
-        """Answer local endpoints.
+    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Answer local endpoints; only `/health` has something to wait for.
 
         Raises:
             GatewayError: 404 for a model that is not listed.
         """
         if not is_open(flow):
-            return
+            return None
         context = RequestContext.of(flow)
         path = context.endpoint
         if path in ("/", "/api/hello"):
             flow.response = local(context, b"")
         elif path == "/health":
-            flow.response = await self._health(context)
+            return self._answer_health(flow, context)
         elif path == MODELS:
             flow.response = local(context, orjson.dumps(self._models(context.dialect)))
         elif path.startswith(MODELS + "/"):
             flow.response = local(context, orjson.dumps(self._model(context)))
+        return None
+
+    async def _answer_health(self, flow: http.HTTPFlow, context: RequestContext) -> None:
+        flow.response = await self._health(context)
 
     async def _health(self, context: RequestContext) -> http.Response:
         try:

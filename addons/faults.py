@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 
 from mitmproxy import http
 
@@ -44,17 +45,23 @@ class FaultGuard:
             flow.request.headers.pop("expect", None)
         flow.response = answer(flow, gateway_error)
 
-    async def hook_done(self, hook: str, data: object) -> None:
+    def hook_done(self, hook: str, data: object) -> Awaitable[None] | None:
         """Settle what the billing addon should have settled and did not."""
         if hook not in _LAST_HOOKS or not isinstance(data, http.HTTPFlow):
-            return
+            return None
         context = RequestContext.find(data)
         if context is None or not context.opened or context.ended:
-            return
+            return None
         context.ended = True
-        status = data.response.status_code if data.response else 0
-        logger.error("request %s was settled by the guard", context.request_id)
-        await self._services.ledger.settle(closing_record(context, status))
+        return self._settle(context, data.response.status_code if data.response else 0)
+
+    async def _settle(self, context: RequestContext, status: int) -> None:
+        logger.error("request %s is settled by the guard", context.request_id)
+        try:
+            await self._services.ledger.settle(closing_record(context, status))
+        except Exception:
+            # Nobody stands behind the guard: the flow must go on, or its client waits for ever.
+            logger.exception("request %s could not be settled", context.request_id)
 
 
 def _log(hook: str, shown: GatewayError, error: Exception) -> None:

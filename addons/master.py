@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 from mitmproxy.addons import core, errorcheck, next_layer, proxyserver, tlsconfig
 from mitmproxy.master import Master
@@ -14,6 +16,9 @@ from mitmproxy.options import Options
 from addons.proxy.hooks import FaultHandler, HookTable
 from addons.proxy.layer import CutRequests, GatewayHttpLayer
 from addons.proxy.mode import MODE_SPEC, Listening
+
+# Beyond every deadline of ours: mitmproxy's own watch on idle connections never decides.
+TCP_TIMEOUT_S = 3600
 
 
 class GatewayMaster(Master):
@@ -35,7 +40,6 @@ class GatewayMaster(Master):
         super().__init__(Options(), event_loop=loop)
         # The stock master logs everything through handlers of its own.
         self._legacy_log_events.uninstall()
-        self.listening = listening
         self.proxyserver = proxyserver.Proxyserver()
         self.addons = self._hook_table(fault_handler)
         self.addons.add(
@@ -54,8 +58,11 @@ class GatewayMaster(Master):
             http3=False,
             rawtcp=False,
             websocket=False,
+            tcp_timeout=TCP_TIMEOUT_S,
         )
         self.addons.freeze()
+        options = {name: getattr(self.options, name) for name in self.options.keys()}  # noqa: SIM118
+        self.listening = replace(listening, options=SimpleNamespace(**options))
 
     def _hook_table(self, fault_handler: FaultHandler) -> HookTable:
         self.options.changed.disconnect(self.addons._configure_all)

@@ -6,17 +6,15 @@ told, so that a flow whose check failed never leaves, and one that has left is s
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
 from mitmproxy import exceptions, hooks
 from mitmproxy.addonmanager import AddonManager
-from mitmproxy.connection import Connection, ConnectionState
-from mitmproxy.proxy import commands, events
-from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
+
+HookCall = Callable[[Any], Awaitable[None] | None]
 
 
 class FaultHandler(Protocol):
@@ -25,8 +23,8 @@ class FaultHandler(Protocol):
     def hook_failed(self, hook: str, data: object, error: Exception) -> None:
         """Make the flow safe: refuse it, or mark it failed."""
 
-    async def hook_done(self, hook: str, data: object) -> None:
-        """After all addons have seen a hook."""
+    def hook_done(self, hook: str, data: object) -> Awaitable[None] | None:
+        """After all addons have seen a hook; what it returns is awaited."""
 
 
 class HookTable(AddonManager):
@@ -35,8 +33,7 @@ class HookTable(AddonManager):
     def __init__(self, master: Any) -> None:
         super().__init__(master)
         self.fault_handler: FaultHandler | None = None
-        self._table: defaultdict[str, tuple[Callable[[Any], Awaitable[None] | None], ...]]
-        self._table = defaultdict(tuple)
+        self._table: defaultdict[str, tuple[HookCall, ...]] = defaultdict(tuple)
 
     def freeze(self) -> None:
         """Build the table; addons added later are not called."""
@@ -45,21 +42,49 @@ class HookTable(AddonManager):
             calls = [getattr(addon, name, None) for addon in self.chain]
             self._table[name] = tuple(call for call in calls if callable(call))
 
-    async def handle_lifecycle(self, event: hooks.Hook) -> None:
-        """Run the hooks of a flow or connection, in the order of the addons."""
+    def begin(self, event: hooks.Hook) -> Awaitable[None] | None:
+        """Run a hook as far as it goes without waiting, in the order of the addons.
+
+        Returns:
+            What is left to await, None when all addons have seen it.
+        """
         calls = self._table[event.name]
+        if not calls:
+            return None
         (data,) = event.args()
+        return self._run(event.name, data, iter(calls))
+
+    async def handle_lifecycle(self, event: hooks.Hook) -> None:
+        """Run a hook to its end."""
+        rest = self.begin(event)
+        if rest is not None:
+            await rest
+
+    def _run(self, name: str, data: object, calls: Iterator[HookCall]) -> Awaitable[None] | None:
         for call in calls:
             try:
                 result = call(data)
-                if result is not None and inspect.isawaitable(result):
-                    await result
             except exceptions.AddonHalt:
                 break
             except Exception as error:  # noqa: BLE001 - the boundary of every hook
-                self._report(event.name, data, error)
-        if calls and self.fault_handler is not None:
-            await self.fault_handler.hook_done(event.name, data)
+                self._report(name, data, error)
+                continue
+            if result is not None and inspect.isawaitable(result):
+                return self._wait(name, data, result, calls)
+        return self.fault_handler.hook_done(name, data) if self.fault_handler else None
+
+    async def _wait(
+        self, name: str, data: object, waiting: Awaitable[None], calls: Iterator[HookCall]
+    ) -> None:
+        try:
+            await waiting
+        except exceptions.AddonHalt:
+            calls = iter(())
+        except Exception as error:  # noqa: BLE001 - the boundary of every hook
+            self._report(name, data, error)
+        rest = self._run(name, data, calls)
+        if rest is not None:
+            await rest
 
     def _report(self, name: str, data: object, error: Exception) -> None:
         if self.fault_handler is not None:
@@ -67,29 +92,3 @@ class HookTable(AddonManager):
 
 
 _LIFECYCLE = frozenset({"load", "configure", "running", "done", "update"})
-
-
-class GatewayConnectionHandler(ProxyConnectionHandler):
-    """Serves one client connection; flows are never paused by hand here."""
-
-    async def handle_connection(self, connection: Connection) -> None:
-        """Serve one side for its lifetime, and close it whatever ends that.
-
-        mitmproxy forgets to when it is cancelled while it waits for its lock: the socket would
-        stay open for good, and a request of that client would never end.
-        """
-        try:
-            await super().handle_connection(connection)
-        except asyncio.CancelledError:
-            if connection in self.transports:
-                connection.state = ConnectionState.CLOSED
-                await self.server_event(events.ConnectionClosed(connection))
-                writer = self.transports.pop(connection).writer
-                if writer is not None:
-                    writer.close()
-            raise
-
-    async def handle_hook(self, hook: commands.StartHook) -> None:
-        """Run a hook, with the inactivity clock stopped."""
-        with self.timeout_watchdog.disarm():
-            await self.master.addons.handle_lifecycle(hook)

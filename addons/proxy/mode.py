@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from dataclasses import dataclass
+from typing import Any
 
 from mitmproxy import ctx
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from addons.proxy.hooks import GatewayConnectionHandler
+from addons.proxy.connection import GatewayConnectionHandler
 from addons.proxy.layer import GatewayHttpLayer
 from addons.proxy.plan import LayerPolicy
 
@@ -25,10 +26,18 @@ BACKLOG = 4096
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """What the master gives its server instance."""
+    """What the master gives its server instance.
+
+    Attributes:
+        listener: The inherited socket.
+        policy: Of the proxy layer.
+        options: A plain copy of mitmproxy's options: looking one up there costs a microsecond,
+            and the layers look up dozens for every request.
+    """
 
     listener: socket.socket
     policy: LayerPolicy
+    options: Any = None
 
 
 class GatewayMode(ReverseMode):
@@ -54,7 +63,9 @@ class GatewayInstance(AsyncioServerInstance[GatewayMode]):
     ) -> None:
         """Serve one client connection."""
         assert writer is not None
-        handler = GatewayConnectionHandler(ctx.master, reader, writer, ctx.options, self.mode)
+        handler = GatewayConnectionHandler(
+            ctx.master, reader, writer, _listening().options, self.mode
+        )
         handler.layer = self.make_top_layer(handler.layer.context)
         with self.manager.register_connection(handler.layer.context.client.id, handler):
             await handler.handle_client()

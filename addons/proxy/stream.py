@@ -85,9 +85,12 @@ class GatewayStream(HttpStream):
         self._attempts = 0
         self._reused = False
         self._unread_bytes = 0
+        self._client_gone = False
 
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, UpstreamTimedOut):
+            if self._client_gone:
+                return
             yield from self.upstream_failed(event.reason, f"no answer in time ({event.reason})")
         else:
             yield from super()._handle_event(event)
@@ -281,12 +284,16 @@ class GatewayStream(HttpStream):
     ) -> Commands:
         """An upstream that breaks is answered for; a client that leaves ends the flow."""
         if not isinstance(event, ResponseProtocolError):
+            self._client_gone = True
             self._deadlines.clear("body", "first_byte", "idle", "total")
             yield from super().handle_protocol_error(event)
             return
-        if self.server_state in (self.state_done, self.state_errored):
-            return
-        yield from self.upstream_failed("broken", event.message)
+        # We closed the upstream ourselves when the client left: that is no failure of its.
+        if not self._client_gone and self.server_state not in (
+            self.state_done,
+            self.state_errored,
+        ):
+            yield from self.upstream_failed("broken", event.message)
 
     def upstream_failed(self, reason: str, message: str) -> Commands:
         """The upstream broke or was too slow, wherever the answer had come to."""

@@ -1,0 +1,136 @@
+"""Serves one client connection: layers in, writes out, with as few turns of the loop as possible.
+
+mitmproxy starts a task for every hook and writes every piece of data at once. Here hooks that have
+nothing to wait for run in place, and what one event makes is written in one call for each peer.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Awaitable
+from typing import Any
+
+from mitmproxy.connection import Connection
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
+from mitmproxy.proxy.server import ConnectionIO
+from mitmproxy.utils import asyncio_utils
+
+from addons.proxy.hooks import HookTable
+
+logger = logging.getLogger(__name__)
+
+
+class GatewayConnectionHandler(ProxyConnectionHandler):
+    """The connection of one client, and those to its upstreams.
+
+    Events are handled strictly one after the other: what happens during one waits in a queue.
+    """
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._events: deque[events.Event] = deque()
+        self._busy = False
+        self._hooks: HookTable = self.master.addons  # type: ignore[assignment]
+        self._unsent: dict[Connection, list[bytes]] = {}
+
+    async def server_event(self, event: events.Event) -> None:
+        """Handle an event, and all that follows from it at once; never suspends."""
+        self._events.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._events:
+                self._handle(self._events.popleft())
+        finally:
+            self._busy = False
+            self._flush()
+
+    def _handle(self, event: events.Event) -> None:
+        self.timeout_watchdog.register_activity()
+        try:
+            for command in self.layer.handle_event(event):
+                self._carry_out(command)
+        except Exception:
+            logger.exception("the proxy layers failed; the connection is closed")
+            self._events.clear()
+            self._close(self.client)
+
+    def _carry_out(self, command: commands.Command) -> None:
+        match command:
+            case commands.SendData():
+                if command.connection in self.transports:
+                    self._unsent.setdefault(command.connection, []).append(command.data)
+            case commands.StartHook():
+                self._run_hook(command)
+            case commands.OpenConnection():
+                self._open(command)
+            case commands.RequestWakeup():
+                self._wake_later(command)
+            case commands.CloseTcpConnection():
+                self._close(command.connection, half_close=command.half_close)
+            case commands.CloseConnection():
+                self._close(command.connection)
+            case commands.Log():
+                self.log(command.message, command.level)
+            case _:
+                raise RuntimeError(f"unexpected command: {command}")
+
+    # Hooks
+
+    def _run_hook(self, hook: commands.StartHook) -> None:
+        rest = self._hooks.begin(hook)
+        if rest is not None:
+            asyncio_utils.create_task(
+                self._finish_hook(hook, rest), name=hook.name, keep_ref=True, client=None
+            )
+        elif hook.blocking:
+            self._events.append(events.HookCompleted(hook))
+
+    async def _finish_hook(self, hook: commands.StartHook, rest: Awaitable[None]) -> None:
+        try:
+            with self.timeout_watchdog.disarm():
+                await rest
+        except Exception:
+            # Whoever waits for this hook must not wait for ever.
+            logger.exception("hook %s failed beyond its addons", hook.name)
+        if hook.blocking:
+            await self.server_event(events.HookCompleted(hook))
+
+    async def handle_hook(self, hook: commands.StartHook) -> None:
+        """Run the hook of a connection's own life."""
+        with self.timeout_watchdog.disarm():
+            await self._hooks.handle_lifecycle(hook)
+
+    # Sockets
+
+    def _open(self, command: commands.OpenConnection) -> None:
+        handler = asyncio_utils.create_task(
+            self.open_connection(command), name="upstream", keep_ref=False, client=None
+        )
+        self.transports[command.connection] = ConnectionIO(handler=handler)
+
+    def _wake_later(self, command: commands.RequestWakeup) -> None:
+        timer = asyncio_utils.create_task(
+            self.wakeup(command), name="timer", keep_ref=False, client=None
+        )
+        self.wakeup_timer.add(timer)
+
+    def _close(self, connection: Connection, *, half_close: bool = False) -> None:
+        if connection not in self.transports:
+            return
+        self._write(connection)
+        self.close_connection(connection, half_close)
+
+    def _flush(self) -> None:
+        for connection in list(self._unsent):
+            self._write(connection)
+
+    def _write(self, connection: Connection) -> None:
+        pieces = self._unsent.pop(connection, None)
+        io = self.transports.get(connection)
+        if pieces is None or io is None or io.writer is None or io.writer.is_closing():
+            return
+        io.writer.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
