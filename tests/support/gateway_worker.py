@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from mitmproxy import http
@@ -54,7 +54,7 @@ CONTEXT_WINDOW = 200_000
 PATHS = {Dialect.OPENAI: "/v1/chat/completions", Dialect.ANTHROPIC: "/v1/messages"}
 CLEAN_WITHIN_S = 5.0
 
-CRASHES = ("has crashed", "Unhandled", "never awaited", "never retrieved")
+CRASHES = ("has crashed", "layers failed", "Unhandled", "never awaited", "never retrieved")
 
 
 def upstream(dialect: Dialect, port: int, **fields: Any) -> Upstream:
@@ -288,6 +288,16 @@ class RunningWorker:
         )
 
 
+def make_services(home: Path, ports: Mapping[str, int]) -> Services:
+    """Services on fakes; arguments as those of `running_worker`."""
+    holds = FakeHolds()
+    settings = Settings(
+        home, home / "none.json", max_body=MAX_BODY, public_url=PUBLIC_URL, proxy_api_key=PROXY_KEY
+    )
+    made = catalog(ports)
+    return Services(settings, made, FakeGate(), holds, FakeLedger(holds), "worker", PEPPER)
+
+
 @contextmanager
 def running_worker(home: Path, ports: Mapping[str, int]) -> Iterator[RunningWorker]:
     """A worker for as long as the context lasts; one at a time, mitmproxy's `ctx` is global.
@@ -296,12 +306,9 @@ def running_worker(home: Path, ports: Mapping[str, int]) -> Iterator[RunningWork
         home: For mitmproxy's own files.
         ports: Upstreams of `catalog` by name: at least `raw`.
     """
-    gate, holds = FakeGate(), FakeHolds()
-    ledger = FakeLedger(holds)
-    settings = Settings(
-        home, home / "none.json", max_body=MAX_BODY, public_url=PUBLIC_URL, proxy_api_key=PROXY_KEY
-    )
-    services = Services(settings, catalog(ports), gate, holds, ledger, "worker", PEPPER)
+    services = make_services(home, ports)
+    gate, ledger = cast(FakeGate, services.gate), cast(FakeLedger, services.ledger)
+    holds = ledger.holds
     keys = gate.add_key(BOB), gate.add_key(ADMIN)
     listener = open_listener("127.0.0.1", 0)
     listener.setblocking(False)

@@ -1,0 +1,26 @@
+import pytest
+
+from addons.context import RequestContext, is_open
+from tests.support.gateway_flows import answer_of, bare_context, flow_of
+
+
+def test_a_context_is_found_on_its_flow() -> None:
+    context = bare_context()
+    flow = flow_of(context)
+    assert RequestContext.of(flow) is context
+    assert RequestContext.find(flow) is context
+
+
+@pytest.mark.parametrize("left", [None, "something else"])
+def test_a_flow_without_one(left: object) -> None:
+    flow = flow_of()
+    flow.metadata["trollllm.context"] = left
+    assert RequestContext.find(flow) is None
+    with pytest.raises(LookupError):
+        RequestContext.of(flow)
+
+
+def test_a_flow_is_open_until_it_is_answered_or_lost() -> None:
+    assert is_open(flow_of())
+    assert not is_open(flow_of(response=answer_of()))
+    assert not is_open(flow_of(error=True))
