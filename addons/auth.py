@@ -16,8 +16,10 @@ from shared.store.interfaces import KeyGate
 from shared.wire import errors as refusals
 
 MAX_KEY_LENGTH = 256
-_CREDENTIAL_HEADERS = ("authorization", "x-api-key")
-_SECRET_HEADERS = (*_CREDENTIAL_HEADERS, "x_api_key", "cookie", "proxy-authorization", "api-key")
+_CREDENTIAL_HEADERS = (b"authorization", b"x-api-key")
+_SECRET_HEADERS = frozenset(
+    (*_CREDENTIAL_HEADERS, b"x_api_key", b"cookie", b"proxy-authorization", b"api-key")
+)
 
 
 class ApiKeyAuth:
@@ -38,10 +40,7 @@ class ApiKeyAuth:
             GatewayError: 400 for credentials that contradict each other, 401 or 429.
             StoreUnavailable: The database did not answer.
         """
-        headers = flow.request.headers
-        given = {name: headers.get_all(name) for name in _CREDENTIAL_HEADERS}
-        for name in _SECRET_HEADERS:
-            headers.pop(name, None)
+        given = _take_credentials(flow.request.headers)
         _drop_query(flow.request)
         if not is_open(flow):
             return
@@ -98,6 +97,21 @@ def credential(given: dict[str, list[str]]) -> str:
     if not key or len(key) > MAX_KEY_LENGTH or not key.isascii():
         raise refusals.invalid_api_key()
     return key
+
+
+def _take_credentials(headers: http.Headers) -> dict[str, list[str]]:
+    """Take every header that may hold a secret off a request; those that may be ours by name."""
+    given: dict[str, list[str]] = {}
+    kept = []
+    for field in headers.fields:
+        name = field[0].lower()
+        if name not in _SECRET_HEADERS:
+            kept.append(field)
+        elif name in _CREDENTIAL_HEADERS:
+            value = field[1].decode("utf-8", "surrogateescape")
+            given.setdefault(name.decode(), []).append(value)
+    headers.fields = tuple(kept)
+    return given
 
 
 def _bearer(given: dict[str, list[str]]) -> str | None:

@@ -12,9 +12,9 @@ from shared.domain.catalog import Dialect, Target, Upstream
 from shared.wire import errors as refusals
 from shared.wire.requests import prepare_upstream
 
-DEFAULT_ANTHROPIC_VERSION = "2023-06-01"
-USER_AGENT = "TrollLLM"
-_ANTHROPIC_HEADERS = ("anthropic-version", "anthropic-beta")
+DEFAULT_ANTHROPIC_VERSION = b"2023-06-01"
+USER_AGENT = b"TrollLLM"
+_ANTHROPIC_HEADERS = (b"anthropic-version", b"anthropic-beta")
 
 
 class Dispatch:
@@ -39,10 +39,8 @@ class Dispatch:
         if context.principal is None or not context.opened:
             raise refusals.service_unavailable("Nothing was reserved for this request.")
         plan = self._plan(context, target)
-        _rebuild(flow.request, context, target.upstream)
-        flow.request.content = prepare_upstream(
-            parsed, target.model.upstream_model, context.max_tokens
-        )
+        body = prepare_upstream(parsed, target.model.upstream_model, context.max_tokens)
+        flow.request = upstream_request(flow.request, context, target.upstream, body)
         flow.metadata[PLAN_KEY] = plan
 
     def _plan(self, context: RequestContext, target: Target) -> UpstreamPlan:
@@ -72,31 +70,52 @@ def _credential(dialect: Dialect, key: str) -> tuple[str, str]:
     return "authorization", f"Bearer {key}"
 
 
-def _rebuild(request: http.Request, context: RequestContext, upstream: Upstream) -> None:
-    """Replace everything of the client's head by what the allow-list names."""
-    kept = {name: request.headers[name] for name in _ANTHROPIC_HEADERS if name in request.headers}
-    beta = request.query.get("beta") == "true" and context.dialect is Dialect.ANTHROPIC
-    request.headers = http.Headers(
-        content_type="application/json",
-        accept="text/event-stream"
-        if context.parsed and context.parsed.stream
-        else "application/json",
-        accept_encoding="identity",
-        user_agent=USER_AGENT,
-    )
+def upstream_request(
+    client: http.Request, context: RequestContext, upstream: Upstream, body: bytes
+) -> http.Request:
+    """A request of our own making: of the client's, only what the allow-list names is in it.
+
+    Args:
+        client: What the client sent.
+        context: Its dialect and whether it streams.
+        upstream: Where it goes.
+        body: Re-serialised from what was checked and priced.
+    """
+    streams = context.parsed is not None and context.parsed.stream
+    fields = [
+        (b"host", _host_header(upstream).encode()),
+        (b"content-type", b"application/json"),
+        (b"accept", b"text/event-stream" if streams else b"application/json"),
+        (b"accept-encoding", b"identity"),
+        (b"user-agent", USER_AGENT),
+        (b"content-length", b"%d" % len(body)),
+    ]
+    path = upstream.prefix + context.endpoint
     if context.dialect is Dialect.ANTHROPIC:
-        kept.setdefault("anthropic-version", DEFAULT_ANTHROPIC_VERSION)
-        for name, value in kept.items():
-            request.headers[name] = value
-    # In this order: setting host or port rewrites the Host header, scheme does not.
-    request.scheme = upstream.scheme
-    request.host = upstream.host
-    request.port = upstream.port
-    request.authority = ""
-    request.headers["host"] = _host_header(upstream)
-    request.method = "POST"
-    request.http_version = "HTTP/1.1"
-    request.path = f"{upstream.prefix}{context.endpoint}" + ("?beta=true" if beta else "")
+        fields += _anthropic_fields(client.headers)
+        path += "?beta=true" if client.path.endswith("?beta=true") else ""
+    return http.Request(
+        host=upstream.host,
+        port=upstream.port,
+        method=b"POST",
+        scheme=upstream.scheme.encode(),
+        authority=b"",
+        path=path.encode(),
+        http_version=b"HTTP/1.1",
+        headers=http.Headers(fields),
+        content=body,
+        trailers=None,
+        timestamp_start=client.timestamp_start,
+        timestamp_end=client.timestamp_end,
+    )
+
+
+def _anthropic_fields(headers: http.Headers) -> list[tuple[bytes, bytes]]:
+    kept = [(name.lower(), value) for name, value in headers.fields]
+    kept = [field for field in kept if field[0] in _ANTHROPIC_HEADERS]
+    if not any(name == b"anthropic-version" for name, _ in kept):
+        kept.append((b"anthropic-version", DEFAULT_ANTHROPIC_VERSION))
+    return kept
 
 
 def _host_header(upstream: Upstream) -> str:

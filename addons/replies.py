@@ -56,7 +56,7 @@ def own_headers(context: RequestContext) -> dict[str, str]:
 def rate_headers(rate: RateState, now: datetime) -> dict[str, str]:
     """The window of a key as both providers write it: seconds for OpenAI, a time for Anthropic."""
     limit, remaining = str(rate.limit), str(rate.remaining)
-    reset_at = (now + timedelta(seconds=rate.reset_s)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    reset_at = (now + timedelta(seconds=rate.reset_s)).isoformat(timespec="seconds")[:19] + "Z"
     return {
         "x-ratelimit-limit-requests": limit,
         "x-ratelimit-remaining-requests": remaining,

@@ -25,7 +25,9 @@ from shared.wire.usage_chunk import UsageChunkFilter
 
 logger = logging.getLogger(__name__)
 
-_KEPT_HEADERS = ("content-type",)
+_KEPT_OF_STREAMS = frozenset({b"content-type"})
+_KEPT_OF_BODIES = frozenset({b"content-type", b"content-encoding"})
+_STREAM_FIELDS = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 _BOUNDARIES = (b"\n\n", b"\r\n\r\n", b"\r\r")
 
 
@@ -168,14 +170,11 @@ def _chunks(data: bytes) -> list[bytes]:
 
 def _headers(context: RequestContext, response: http.Response, *, streams: bool) -> http.Headers:
     """Headers of a relayed answer: an allow-list of the upstream's, then our own."""
-    names = (*_KEPT_HEADERS, *(() if streams else ("content-encoding",)))
-    kept = {name: response.headers[name] for name in names if name in response.headers}
-    headers = http.Headers([(k.encode(), v.encode()) for k, v in kept.items()])
-    for name, value in own_headers(context).items():
-        headers[name] = value
+    names = _KEPT_OF_STREAMS if streams else _KEPT_OF_BODIES
+    fields = [(name, value) for name, value in response.headers.fields if name.lower() in names]
+    fields += [(name.encode(), value.encode()) for name, value in own_headers(context).items()]
     if streams:
-        headers["cache-control"] = "no-cache"
-        headers["x-accel-buffering"] = "no"
+        fields += _STREAM_FIELDS
         if not context.http_1_0:
-            headers["transfer-encoding"] = "chunked"
-    return headers
+            fields.append((b"transfer-encoding", b"chunked"))
+    return http.Headers(fields)

@@ -106,6 +106,11 @@ class GatewayConnectionHandler(ProxyConnectionHandler):
 
     # Sockets
 
+    async def drain_writers(self) -> None:
+        """Wait for peers that read slowly; most often there is nothing to wait for."""
+        if any(io.writer is not None and _is_behind(io.writer) for io in self.transports.values()):
+            await super().drain_writers()
+
     def _open(self, command: commands.OpenConnection) -> None:
         handler = asyncio_utils.create_task(
             self.open_connection(command), name="upstream", keep_ref=False, client=None
@@ -134,3 +139,8 @@ class GatewayConnectionHandler(ProxyConnectionHandler):
         if pieces is None or io is None or io.writer is None or io.writer.is_closing():
             return
         io.writer.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+
+def _is_behind(writer: Any) -> bool:
+    """Whether bytes wait in our memory, or the connection is broken."""
+    return bool(writer.is_closing() or writer.transport.get_write_buffer_size() > 0)

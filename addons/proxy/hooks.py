@@ -6,7 +6,6 @@ told, so that a flow whose check failed never leaves, and one that has left is s
 
 from __future__ import annotations
 
-import inspect
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Protocol
@@ -69,7 +68,7 @@ class HookTable(AddonManager):
             except Exception as error:  # noqa: BLE001 - the boundary of every hook
                 self._report(name, data, error)
                 continue
-            if result is not None and inspect.isawaitable(result):
+            if result is not None:
                 return self._wait(name, data, result, calls)
         return self.fault_handler.hook_done(name, data) if self.fault_handler else None
 

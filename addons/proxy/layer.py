@@ -6,10 +6,12 @@ connections that are forgotten once dead, and one piece of data per read instead
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Generator, Iterable
 from typing import Any
 
+from mitmproxy import http
 from mitmproxy.connection import Server
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
@@ -181,6 +183,9 @@ class GatewayHttpLayer(HttpLayer):
         if isinstance(event, events.DataReceived) and event.connection is not self.context.client:
             asked = merge_response_data(asked)
         for command in asked:
+            if type(command) is commands.SendData:  # by far the most, and not for us
+                yield command
+                continue
             if command.blocking or isinstance(command, commands.RequestWakeup):
                 self.command_sources[command] = child
             yield from self._carry_out(command, child)
@@ -226,9 +231,12 @@ class GatewayHttpLayer(HttpLayer):
         plan = UpstreamPlan.of(stream.flow)
         if plan is None or not plan.allows(event.request):
             raise RuntimeError("a request without a decision was about to leave")
-        request = event.request.copy()
         name, value = plan.credential
-        request.headers[name] = value
+        request = copy.copy(event.request)
+        request.data = copy.copy(event.request.data)
+        request.headers = http.Headers(
+            (*event.request.headers.fields, (name.encode(), value.encode()))
+        )
         return RequestHeaders(event.stream_id, request, event.end_stream)
 
 

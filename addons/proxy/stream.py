@@ -221,7 +221,7 @@ class GatewayStream(HttpStream):
     def check_invalid(self, request: bool) -> Answer:
         """An upstream whose headers cannot be trusted has failed like any other."""
         if request:
-            return (yield from super().check_invalid(request))
+            return False  # `read_head` was stricter already
         assert self.flow.response is not None
         try:
             validate_headers(self.flow.response)

@@ -148,9 +148,17 @@ def cost_nano(usage: Usage, price: Price) -> int:
     Raises:
         MoneyError: It does not fit in 64 bits.
     """
+    rates = rates_for(usage, price)
     with localcontext(prec=PRECISION):
-        total = sum((line.cost_usd for line in explain(usage, price)), Decimal(0))
-        return usd_to_nano(total * price.multiplier)
+        tokens = (
+            usage.input * rates.input
+            + usage.output * rates.output
+            + usage.cache_write_5m * rates.cache_write_5m
+            + usage.cache_write_1h * rates.cache_write_1h
+            + usage.cache_hit * rates.cache_hit
+        )
+        searches = usage.web_searches * (rates.web_search or Decimal(0))
+        return usd_to_nano((tokens / 1_000_000 + searches / 1_000) * price.multiplier)
 
 
 def bound_nano(

@@ -7,15 +7,16 @@ import contextlib
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from shared.domain.accounts import Hold, RequestRecord
-from shared.errors import StoreError, StoreUnavailable
+from shared.errors import JournalError, StoreError, StoreUnavailable
 from shared.store.interfaces import HoldStore, RequestLogStore
 
 log = logging.getLogger(__name__)
 
+Sync = Callable[[], Awaitable[None]]
 Acknowledge = Callable[[Sequence[str]], None]
 
 
@@ -58,6 +59,7 @@ class Flusher:
         holds: Where money moves.
         logs: Where records go.
         acknowledge: Told the request ids whose end the database knows.
+        sync: Makes the journal's lines durable; awaited before the first row of a batch.
         pace: How often and how much.
 
     Attributes:
@@ -70,11 +72,14 @@ class Flusher:
         logs: RequestLogStore,
         acknowledge: Acknowledge,
         pace: Pace | None = None,
+        *,
+        sync: Sync | None = None,
     ) -> None:
         self._holds = holds
         self._logs = logs
         self._acknowledge = acknowledge
         self._pace = pace or Pace()
+        self._sync = sync
         self._ended: deque[Ended] = deque()
         self._stuck: list[Ended] = []
         self._refused: deque[RequestRecord] = deque()
@@ -202,10 +207,18 @@ class Flusher:
 
     async def _send(self, batch: Sequence[Ended]) -> None:
         charges = [(ended.hold, ended.record) for ended in batch if ended.hold is not None]
+        await self._make_durable()
         if charges:
             await self._holds.settle(charges)
         await self._insert_logs([ended.record for ended in batch])
         self._acknowledge([ended.record.request_id for ended in batch])
+
+    async def _make_durable(self) -> None:
+        try:
+            if self._sync is not None:
+                await self._sync()
+        except JournalError as error:
+            log.warning("settling from memory alone: %s", error)
 
     async def _insert_logs(self, records: Sequence[RequestRecord]) -> None:
         try:

@@ -32,7 +32,9 @@ class RequestLedger(Protocol):
         """Note usage so far; cheap, the ledger decides how often it is written."""
 
     async def settle(self, record: RequestRecord) -> None:
-        """End an open request with its cost (0 releases the hold), durable when it returns.
+        """End an open request with its cost (0 releases the hold); survives the process.
+
+        It is durable before anything is charged.
 
         A second end of the same request is ignored.
         """

@@ -102,6 +102,15 @@ class Journal:
             self._forget(opens)
             raise
 
+    async def sync(self) -> None:
+        """Make everything that was written so far durable.
+
+        Raises:
+            JournalError: It may not be.
+        """
+        for segment in [one for one in self._segments if one.unsynced]:
+            await self._commits.durable(segment)
+
     def acknowledge(self, request_ids: Iterable[str]) -> None:
         """The database knows how these requests ended: their lines may go."""
         for request_id in request_ids:

@@ -76,7 +76,9 @@ class Ledger:
         self._worker_id = worker_id
         self._host = host
         self._monotonic = monotonic
-        self._flusher = Flusher(stores.holds, stores.logs, self._acknowledged, pace)
+        self._flusher = Flusher(
+            stores.holds, stores.logs, self._acknowledged, pace, sync=journal.sync
+        )
         self._open: dict[str, _Live] = {}
         self._ending: set[str] = set()
         self._released: dict[str, float] = {}
@@ -155,9 +157,10 @@ class Ledger:
             self._journal.append(usage_line(request_id, usage))
 
     async def settle(self, record: RequestRecord) -> None:
-        """End an open request with its cost (0 releases the hold), durable when it returns.
+        """End an open request with its cost (0 releases the hold); survives this process at once.
 
-        A second end, or that of a request that was never opened, is ignored. When the journal
+        The flusher makes the line durable, with those of its whole batch, before it charges. A
+        second end, or that of a request that was never opened, is ignored. When the journal
         cannot be written the database alone makes it durable, as soon as it can.
         """
         request_id = record.request_id
@@ -166,7 +169,7 @@ class Ledger:
             return
         self._ending.add(request_id)
         try:
-            await self._journal.append_durable(end_line(live.hold, record))
+            self._journal.append(end_line(live.hold, record))
         except JournalError as error:
             log.warning("the end of %s is not journaled: %s", request_id, error)
         finally:

@@ -25,6 +25,7 @@ class Segment:
         size: Bytes of whole lines; what lies behind is cut off before the next write.
         pending: Requests opened in it whose end the database has not acknowledged yet.
         broken: A sync failed: nothing more may be written here.
+        unsynced: Something was written since the last sync began.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,6 +40,7 @@ class Segment:
         self.size = 0
         self.pending = 0
         self.broken = False
+        self.unsynced = False
         self._known_to_directory = False
         self._ragged = False
 
@@ -54,6 +56,7 @@ class Segment:
         written = os.write(self.fd, line)
         if written == len(line):
             self._ragged = False
+            self.unsynced = True
             self.size += written
             return
         with contextlib.suppress(OSError):
@@ -76,6 +79,7 @@ class Segment:
         Raises:
             OSError: The disk failed; what was not durable before may be lost.
         """
+        self.unsynced = False
         os.fdatasync(self.fd)
         if not self._known_to_directory:
             sync_directory(self.path.parent)

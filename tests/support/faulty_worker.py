@@ -65,9 +65,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "after-reserve": lambda: die_after(MongoHoldStore, "reserve"),
     "after-journal-line": lambda: die_after(Ledger, "open"),
     "mid-stream": lambda: die_before(Ledger, "checkpoint"),
-    "after-settle-line": lambda: die_after(
-        Journal, "append_durable", when=lambda *_, opens=None: opens is None
-    ),
+    "after-settle-line": lambda: die_after(Ledger, "settle"),
     "after-row-insert": lambda: die_after(MongoHoldStore, "_record", when=_charges),
     "after-balance-update": lambda: die_after(MongoHoldStore, "settle", when=_charges),
     "before-truncation": lambda: die_before(Journal, "acknowledge"),
