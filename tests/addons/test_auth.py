@@ -96,6 +96,24 @@ async def test_keys_are_taken_off_refused_flows_too(gate: FakeGate) -> None:
     assert gate.looked_up == []
 
 
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("", ""),
+        ("?", ""),
+        ("?beta=true", "?beta=true"),
+        ("?key=secret&beta=true", "?beta=true"),
+        ("?beta=false", ""),
+        ("?beta=true1", ""),
+    ],
+)
+async def test_of_a_query_only_beta_stays(gate: FakeGate, query: str, kept: str) -> None:
+    flow, _ = keyed_flow(gate.add_key(BOB))
+    flow.request.path = f"/v1/messages{query}"
+    await ApiKeyAuth(gate, PEPPER).requestheaders(flow)
+    assert flow.request.path == f"/v1/messages{kept}"
+
+
 @pytest.mark.parametrize("fixed", [None, PROXY_KEY])
 async def test_an_unknown_key_is_401(gate: FakeGate, fixed: str | None) -> None:
     flow, context = keyed_flow(generate_key())

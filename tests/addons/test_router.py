@@ -1,0 +1,91 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from addons.router import ModelRouter
+from shared.domain.catalog import Dialect
+from shared.errors import GatewayError
+from tests.support.gateway_flows import answer_of, bare_context, flow_of, services
+from tests.support.gateway_worker import body, named
+
+DIALECTS = list(Dialect)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_model_is_found(dialect: Dialect) -> None:
+    context = bare_context(dialect)
+    ModelRouter(services()).request(
+        flow_of(context, content=body(dialect, named("raw", dialect, "m-1")))
+    )
+    assert context.parsed is not None
+    assert context.target is not None
+    assert context.target.model.upstream_model == "m-1"
+    assert context.target.upstream.name == dialect.value
+
+
+@pytest.mark.parametrize(
+    ("model", "status", "param"),
+    [
+        ("unknown", 404, "model"),
+        ("../etc", 404, "model"),
+        ("$gt", 404, "model"),
+        ("raw-openai", 404, "model"),
+        ("x\r\ny", 404, "model"),
+        ("http://127.0.0.1/x", 404, "model"),
+        ("raw-anthropic/m", 400, "model"),
+        ("unpriced-openai/m", 503, None),
+    ],
+)
+def test_models_that_cannot_be_served(model: str, status: int, param: str | None) -> None:
+    context = bare_context()
+    with pytest.raises(GatewayError) as caught:
+        ModelRouter(services()).request(flow_of(context, content=body(Dialect.OPENAI, model)))
+    assert (caught.value.status, caught.value.param) == (status, param)
+    assert context.target is None
+
+
+def test_a_model_of_the_other_dialect_names_its_endpoint() -> None:
+    content = body(Dialect.ANTHROPIC, "raw-openai/m")
+    with pytest.raises(GatewayError) as caught:
+        ModelRouter(services()).request(flow_of(bare_context(Dialect.ANTHROPIC), content=content))
+    assert "/v1/chat/completions" in caught.value.message
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"model": 5}', b"\xff"])
+def test_bodies_that_cannot_be_read(content: bytes | None) -> None:
+    with pytest.raises(GatewayError) as caught:
+        ModelRouter(services()).request(flow_of(bare_context(), content=content))
+    assert caught.value.status == 400
+
+
+def test_duplicate_keys_the_last_one_counts() -> None:
+    good = json.dumps(named("raw", Dialect.OPENAI))
+    content = b'{"model": "unknown", "messages": [{"role": "user", "content": "x"}], "model": %s}'
+    context = bare_context()
+    ModelRouter(services()).request(flow_of(context, content=content % good.encode()))
+    assert context.target is not None
+
+
+def test_a_search_without_a_price_is_refused() -> None:
+    made = services()
+    name = named("raw", Dialect.ANTHROPIC)
+    model = made.catalog.models[name]
+    assert model.price is not None
+    cheap = replace(model.price, base=replace(model.price.base, web_search=None))
+    made.catalog = replace(made.catalog, models={name: replace(model, price=cheap)})
+    tools = [{"type": "web_search_20250305", "name": "web_search"}]
+    content = body(Dialect.ANTHROPIC, name, tools=tools)
+    with pytest.raises(GatewayError) as caught:
+        ModelRouter(made).request(flow_of(bare_context(Dialect.ANTHROPIC), content=content))
+    assert (caught.value.status, caught.value.param) == (400, "tools")
+
+
+@pytest.mark.parametrize("case", ["local", "nowhere", "answered", "lost"])
+def test_what_is_not_to_be_routed(case: str) -> None:
+    paths = {"local": "/v1/models", "nowhere": "/nowhere"}
+    context = bare_context(endpoint=paths.get(case, "/v1/chat/completions"))
+    response = answer_of(400) if case == "answered" else None
+    flow = flow_of(context, response=response, error=case == "lost", content=b"no json")
+    ModelRouter(services()).request(flow)
+    assert context.parsed is None
