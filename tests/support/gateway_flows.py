@@ -14,7 +14,8 @@ from mitmproxy.test import tflow, tutils
 from addons.context import RequestContext
 from addons.metering import BodyMeter
 from addons.services import Services
-from shared.domain.accounts import Hold, Purse
+from addons.settlement import opening_record
+from shared.domain.accounts import Hold, OpenRequest, Purse
 from shared.domain.catalog import Dialect, Target
 from shared.wire.requests import parse_request
 from tests.support import streams
@@ -70,7 +71,7 @@ def sent_context(
     context.max_tokens = 100
     ledger = ledger_of(made)
     ledger.holds.held[REQUEST_ID] = context.hold
-    ledger.open_requests[REQUEST_ID] = None  # type: ignore[assignment]
+    ledger.open_requests[REQUEST_ID] = OpenRequest(context.hold, opening_record(context))
     return context
 
 
