@@ -61,8 +61,10 @@ def portal(mongod: EmbeddedMongod, tmp_path_factory: pytest.TempPathFactory) -> 
             yield Portal(origin, client["browser"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    # Not for the whole run: while Playwright is open its event loop counts as running in this
+    # thread, and no asyncio test after it could have one.
     if not CHROMIUM.exists():
         pytest.skip("no /usr/bin/chromium: install Debian's chromium")
     with sync_playwright() as playwright:
