@@ -290,7 +290,7 @@ def test_every_fault_is_told_with_its_path(settings: Settings) -> None:
     ("text", "path"),
     [
         ("", "line 1, column 1"),
-        ('{"port": 1,}', "line 1, column 11"),
+        ('{"port" 1}', "line 1, column 9"),
         ('{\n "port": 1\n "x"', "line 3, column 2"),
         ("[]", "config.json"),
         ('{"port": NaN}', "config.json"),
