@@ -6,6 +6,7 @@ from mitmproxy import http
 
 from addons.context import RequestContext, is_open
 from addons.gatekeeper import endpoint_at
+from addons.proxy.headers import FastHeaders
 from addons.proxy.plan import PLAN_KEY, UpstreamPlan
 from addons.services import Services
 from shared.domain.catalog import Dialect, Target, Upstream
@@ -59,9 +60,9 @@ class Dispatch:
         )
 
     def _sent(self, context: RequestContext) -> None:
-        context.sent = True
         context.attempts += 1
         self._services.ledger.sent(context.request_id)
+        context.sent = True
 
 
 def _credential(dialect: Dialect, key: str) -> tuple[str, str]:
@@ -102,7 +103,7 @@ def upstream_request(
         authority=b"",
         path=path.encode(),
         http_version=b"HTTP/1.1",
-        headers=http.Headers(fields),
+        headers=FastHeaders.of(fields),
         content=body,
         trailers=None,
         timestamp_start=client.timestamp_start,

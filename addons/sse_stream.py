@@ -15,6 +15,7 @@ from mitmproxy import http
 from addons.context import RequestContext
 from addons.decoding import plain_body
 from addons.metering import BodyMeter, StreamMeter
+from addons.proxy.headers import FastHeaders
 from addons.replies import own_headers
 from addons.services import Services
 from shared.domain.catalog import Dialect
@@ -177,4 +178,4 @@ def _headers(context: RequestContext, response: http.Response, *, streams: bool)
         fields += _STREAM_FIELDS
         if not context.http_1_0:
             fields.append((b"transfer-encoding", b"chunked"))
-    return http.Headers(fields)
+    return FastHeaders.of(fields)

@@ -6,18 +6,20 @@ nothing to wait for run in place, and what one event makes is written in one cal
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.layers.http._hooks import HttpErrorHook
 from mitmproxy.proxy.mode_servers import ProxyConnectionHandler
 from mitmproxy.proxy.server import ConnectionIO
-from mitmproxy.utils import asyncio_utils
 
 from addons.proxy.hooks import HookTable
+from addons.proxy.layer import GatewayHttpLayer
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +34,16 @@ class GatewayConnectionHandler(ProxyConnectionHandler):
         super().__init__(*args)
         self._events: deque[events.Event] = deque()
         self._busy = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timers: dict[commands.RequestWakeup, asyncio.TimerHandle] = {}
         self._hooks: HookTable = self.master.addons  # type: ignore[assignment]
         self._unsent: dict[Connection, list[bytes]] = {}
 
     async def server_event(self, event: events.Event) -> None:
         """Handle an event, and all that follows from it at once; never suspends."""
+        self._process(event)
+
+    def _process(self, event: events.Event) -> None:
         self._events.append(event)
         if self._busy:
             return
@@ -57,6 +64,7 @@ class GatewayConnectionHandler(ProxyConnectionHandler):
             logger.exception("the proxy layers failed; the connection is closed")
             self._events.clear()
             self._close(self.client)
+            self._end_requests()
 
     def _carry_out(self, command: commands.Command) -> None:
         match command:
@@ -83,9 +91,7 @@ class GatewayConnectionHandler(ProxyConnectionHandler):
     def _run_hook(self, hook: commands.StartHook) -> None:
         rest = self._hooks.begin(hook)
         if rest is not None:
-            asyncio_utils.create_task(
-                self._finish_hook(hook, rest), name=hook.name, keep_ref=True, client=None
-            )
+            self._start(self._finish_hook(hook, rest))
         elif hook.blocking:
             self._events.append(events.HookCompleted(hook))
 
@@ -97,12 +103,24 @@ class GatewayConnectionHandler(ProxyConnectionHandler):
             # Whoever waits for this hook must not wait for ever.
             logger.exception("hook %s failed beyond its addons", hook.name)
         if hook.blocking:
-            await self.server_event(events.HookCompleted(hook))
+            self._process(events.HookCompleted(hook))
 
     async def handle_hook(self, hook: commands.StartHook) -> None:
         """Run the hook of a connection's own life."""
         with self.timeout_watchdog.disarm():
             await self._hooks.handle_lifecycle(hook)
+
+    def _end_requests(self) -> None:
+        """Let the addons settle what no layer will bring to its end any more.
+
+        A hook that is still running finds its flow killed, and ends it once more when it is done.
+        """
+        flows = self.layer.unfinished if isinstance(self.layer, GatewayHttpLayer) else []
+        for flow in flows:
+            flow.kill()
+            hook = HttpErrorHook(flow)
+            hook.blocking = False
+            self._run_hook(hook)
 
     # Sockets
 
@@ -112,16 +130,26 @@ class GatewayConnectionHandler(ProxyConnectionHandler):
             await super().drain_writers()
 
     def _open(self, command: commands.OpenConnection) -> None:
-        handler = asyncio_utils.create_task(
-            self.open_connection(command), name="upstream", keep_ref=False, client=None
-        )
+        handler = self._start(self.open_connection(command))
         self.transports[command.connection] = ConnectionIO(handler=handler)
 
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        if not task.done():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return task
+
     def _wake_later(self, command: commands.RequestWakeup) -> None:
-        timer = asyncio_utils.create_task(
-            self.wakeup(command), name="timer", keep_ref=False, client=None
-        )
-        self.wakeup_timer.add(timer)
+        timer = asyncio.get_running_loop().call_later(command.delay, self._wake, command)
+        self._timers[command] = timer
+        # A timer is cancelled with the connection, like the tasks that mitmproxy would make.
+        self.wakeup_timer.add(timer)  # type: ignore[arg-type]
+
+    def _wake(self, command: commands.RequestWakeup) -> None:
+        timer = self._timers.pop(command)
+        self.wakeup_timer.discard(timer)
+        self._process(events.Wakeup(command))
 
     def _close(self, connection: Connection, *, half_close: bool = False) -> None:
         if connection not in self.transports:

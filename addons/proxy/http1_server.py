@@ -23,6 +23,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._http1 import Http1Server, make_body_reader
 
 from addons.proxy.head import bad_head, head_length, read_head
+from addons.proxy.headers import FastHeaders
 from addons.proxy.plan import LayerPolicy
 from shared.errors import GatewayError
 from shared.wire.errors import internal_error
@@ -65,6 +66,7 @@ class GatewayHttp1Server(Http1Server):
         self.buf.maybe_extract_at_most(head_length(lines))
         try:
             self.request = http1.read_request_head(lines)
+            self.request.headers = FastHeaders.of(self.request.headers.fields)
             size = http1.expected_http_body_size(self.request)
         except ValueError as error:
             yield from self._refuse(buffered, bad_head(f"The request head is malformed: {error}."))

@@ -28,6 +28,7 @@ from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import RequestHeaders, ResponseData
 
 from addons.proxy.deadlines import Deadlines
+from addons.proxy.headers import FastHeaders
 from addons.proxy.http1_server import GatewayHttp1Server
 from addons.proxy.plan import LayerPolicy, UpstreamPlan
 from addons.proxy.stream import AbandonUpstream, GatewayStream, UpstreamTimedOut
@@ -62,6 +63,12 @@ class GatewayHttpLayer(HttpLayer):
     def idle(self) -> bool:
         """Whether the connection waits for its next request."""
         return self._server.idle
+
+    @property
+    def unfinished(self) -> list[http.HTTPFlow]:
+        """Flows that have begun and neither been answered nor lost."""
+        flows = (getattr(stream, "flow", None) for stream in self.streams.values())
+        return [flow for flow in flows if flow is not None and flow.killable]
 
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, CutRequests):
@@ -234,9 +241,8 @@ class GatewayHttpLayer(HttpLayer):
         name, value = plan.credential
         request = copy.copy(event.request)
         request.data = copy.copy(event.request.data)
-        request.headers = http.Headers(
-            (*event.request.headers.fields, (name.encode(), value.encode()))
-        )
+        fields = event.request.headers.fields
+        request.headers = FastHeaders.of((*fields, (name.encode(), value.encode())))
         return RequestHeaders(event.stream_id, request, event.end_stream)
 
 

@@ -33,6 +33,7 @@ from mitmproxy.proxy.layers.http._events import (
 from mitmproxy.proxy.layers.http._hooks import HttpResponseHook
 
 from addons.proxy.deadlines import Deadlines
+from addons.proxy.headers import FastHeaders
 from addons.proxy.plan import Attempt, LayerPolicy, StreamRelay, UpstreamPlan
 from shared.errors import GatewayError, TrollError
 from shared.wire import errors as refusals
@@ -142,6 +143,13 @@ class GatewayStream(HttpStream):
     def _unread_size(self) -> int:
         size = http1.expected_http_body_size(self.flow.request)
         return UNREAD_BODY_BYTES + 1 if size is None else size
+
+    def _cut_upload(self) -> Commands:
+        """The worker leaves while the body still comes: no upstream has heard of it."""
+        if self.flow.response is None:
+            error = refusals.service_unavailable("the worker left during the upload")
+            self.flow.response = self._policy.answer(self.flow, error)
+        yield from self._answer_early()
 
     def _answer_early(self) -> Commands:
         """Answer before the body is complete, then close: the rest is not worth reading."""
@@ -297,6 +305,9 @@ class GatewayStream(HttpStream):
 
     def upstream_failed(self, reason: str, message: str) -> Commands:
         """The upstream broke or was too slow, wherever the answer had come to."""
+        if self.client_state == self.state_consume_request_body:
+            yield from self._cut_upload()
+            return
         if self._streaming():
             yield AbandonUpstream(self.context.server)
             yield from self._end_broken_stream(reason)
@@ -374,6 +385,7 @@ def _detached(response: http.Response) -> http.Response:
     Version and reason are those of our own answers.
     """
     data = response.data
+    data.headers = FastHeaders.of(data.headers.fields)
     return http.Response(
         http_version=b"HTTP/1.1",
         status_code=data.status_code,

@@ -70,7 +70,7 @@ def sent_line(request_id: str) -> bytes:
 
 def usage_line(request_id: str, usage: Usage) -> bytes:
     """Usage so far."""
-    return _line({"kind": LineKind.USAGE, "id": request_id, "usage": usage.to_document()})
+    return _line({"kind": LineKind.USAGE, "id": request_id, "usage": usage})
 
 
 def parse(raw: bytes) -> Line:
@@ -97,9 +97,7 @@ def _line(document: Mapping[str, Any]) -> bytes:
 
 
 def _record_line(kind: LineKind, hold: Hold | None, record: RequestRecord) -> bytes:
-    fields = {name: getattr(record, name) for name in _RECORD_FIELDS}
-    fields["usage"] = record.usage.to_document()
-    return _line({"kind": kind, "id": record.request_id, "hold": hold, "record": fields})
+    return _line({"kind": kind, "id": record.request_id, "hold": hold, "record": record})
 
 
 def _from_document(document: Mapping[str, Any]) -> Line:
@@ -109,7 +107,7 @@ def _from_document(document: Mapping[str, Any]) -> Line:
         request_id=document["id"],
         hold=_hold(document.get("hold")),
         record=None if record is None else _record(record),
-        usage=None if usage is None else Usage.from_document(usage),
+        usage=None if usage is None else Usage(**usage),
     )
 
 
@@ -121,6 +119,6 @@ def _hold(fields: Mapping[str, Any] | None) -> Hold | None:
 
 def _record(fields: Mapping[str, Any]) -> RequestRecord:
     known = {name: value for name, value in fields.items() if name in _RECORD_FIELDS}
-    known["usage"] = Usage.from_document(fields["usage"])
+    known["usage"] = Usage(**fields["usage"])
     known["created_at"] = datetime.fromisoformat(fields["created_at"])
     return RequestRecord(**known)

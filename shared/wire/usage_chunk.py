@@ -12,6 +12,7 @@ import re
 from shared.wire.sse import MAX_EVENT_BYTES, EventScanner
 from shared.wire.token_counts import object_of
 
+_NO_CHOICES = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 # Atomic, so that the CR and the LF of one CRLF are never taken for two line ends.
 _BOUNDARY = re.compile(rb"(?>\r\n|\n|\r){2}")
 
@@ -29,7 +30,8 @@ class UsageChunkFilter:
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes; returns those that may go on, possibly none."""
         buffer = self._held + chunk
-        if buffer.endswith(b"\n\n") and b'"usage"' not in buffer:
+        # Upstreams put `"usage": null` into every chunk: only one without choices is looked at.
+        if buffer.endswith(b"\n\n") and _NO_CHOICES.search(buffer) is None:
             self._held = b""
             return buffer
         passed, start = [], 0
@@ -51,7 +53,7 @@ class UsageChunkFilter:
 
 
 def _unless_usage(event: bytes) -> bytes:
-    if b'"usage"' not in event:
+    if _NO_CHOICES.search(event) is None:
         return event
     scanner = EventScanner()
     for read in (*scanner.decode(event), *scanner.flush()):
