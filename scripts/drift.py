@@ -28,6 +28,7 @@ UNTESTED = {
 
 _LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)>\s]+)>?(?:\s+\"[^\"]*\")?\)")
 _ELSEWHERE = ("http://", "https://", "mailto:", "#")
+_PIN = re.compile(r"^\s*([A-Za-z0-9._-]+)==([A-Za-z0-9.]+)", re.MULTILINE)
 _CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -39,6 +40,7 @@ def main() -> int:
         *undocumented_settings(PROJECT),
         *undocumented_commands(PROJECT, files),
         *untested_modules(files, UNTESTED),
+        *unlocked_requirements(PROJECT),
     ]
     for fault in faults:
         print(fault)
@@ -107,6 +109,19 @@ def untested_modules(files: Sequence[str], exceptions: dict[str, str]) -> Iterat
     for name in exceptions:
         if name not in modules or mirror(name) in known:
             yield f"scripts/drift.py: {name} is no exception any more"
+
+
+def unlocked_requirements(project: Path) -> Iterator[str]:
+    """Pins of setup.cfg that the locks do not hold: scripts/lock was forgotten."""
+    lock = (project / "requirements" / "dev.txt").read_text(encoding="utf-8")
+    held = {(_plain(name), version) for name, version in _PIN.findall(lock)}
+    for name, version in _PIN.findall((project / "setup.cfg").read_text(encoding="utf-8")):
+        if (_plain(name), version) not in held:
+            yield f"requirements/dev.txt: no {name}=={version}: run scripts/lock"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def mirror(module: str) -> str:

@@ -9,6 +9,7 @@ from scripts.drift import (
     mirror,
     undocumented_commands,
     undocumented_settings,
+    unlocked_requirements,
     untested_modules,
 )
 from shared.settings import NAMES
@@ -59,6 +60,15 @@ def test_modules_mirror_their_tests():
     ]
 
 
+def test_pins_must_be_locked(project):
+    (project / "requirements").mkdir()
+    (project / "requirements" / "dev.txt").write_text("a-b==1.0 \\\n    --hash=sha256:0\nc==2\n")
+    (project / "setup.cfg").write_text("install_requires =\n    A_B==1.0\n    c==3\n")
+    assert list(unlocked_requirements(project)) == [
+        "requirements/dev.txt: no c==3: run scripts/lock"
+    ]
+
+
 def test_only_what_exists_is_looked_at():
     files = drift.tracked_files(drift.PROJECT)
     assert "scripts/drift.py" in files
@@ -68,7 +78,12 @@ def test_only_what_exists_is_looked_at():
 
 @pytest.mark.parametrize(("faults", "code"), [([], 0), (["a fault"], 1)])
 def test_the_exit_code_tells(monkeypatch, capsys, faults, code):
-    for check in ("broken_links", "undocumented_commands", "untested_modules"):
+    for check in (
+        "broken_links",
+        "undocumented_commands",
+        "untested_modules",
+        "unlocked_requirements",
+    ):
         monkeypatch.setattr(drift, check, lambda *_: [])
     monkeypatch.setattr(drift, "undocumented_settings", lambda _: faults)
     assert drift.main() == code

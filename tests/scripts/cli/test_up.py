@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from pymongo import MongoClient
 
-from shared.store.embedded import free_port
+from shared.store.embedded import find_binary, free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 READY = "TrollLLM is ready."
@@ -215,6 +216,40 @@ def test_an_unreachable_database_is_one_line(up):
     assert one.process.wait(60) == 1
     (line,) = one.text.splitlines()
     assert "no usable MongoDB server at 127.0.0.1:9" in line
+
+
+@pytest.fixture
+def standalone(tmp_path):
+    """A mongod that is no replica set; gives its port."""
+    port, data = free_port(), tmp_path / "standalone"
+    data.mkdir()
+    options = ["--dbpath", str(data), "--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"]
+    command = [str(find_binary()), "--port", str(port), *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        with MongoClient("127.0.0.1", port) as client:
+            client.admin.command("ping")
+        yield port
+        process.terminate()
+
+
+def test_a_database_that_is_no_replica_set_is_told_what_mends_it(up, standalone):
+    one = up(MONGODB_URI=f"mongodb://127.0.0.1:{standalone}/x")
+    assert one.process.wait(60) == 1
+    (line,) = one.text.splitlines()
+    assert "rs.initiate(" in line
+
+
+def test_an_open_address_without_a_secret_is_refused(up):
+    one = up(TROLLLM_BIND="0.0.0.0")
+    assert one.process.wait(60) == 1
+    (line,) = one.text.splitlines()
+    assert "TROLLLM_SECRET_KEY is missing" in line
+
+
+def test_an_open_address_with_a_secret_is_served(up):
+    one = up(TROLLLM_BIND="0.0.0.0", TROLLLM_SECRET_KEY="0123456789abcdef" * 4)
+    assert paste(one.ready()).rstrip().endswith("data: [DONE]")
+    assert one.stop() == 0, one.text
 
 
 def test_a_second_up_in_the_same_home_is_told_who_is_first(up):
