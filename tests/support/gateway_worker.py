@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 import logging
@@ -95,9 +96,10 @@ def catalog(ports: Mapping[str, int]) -> Catalog:
 
     def find(name: str) -> Model | None:
         place, slash, upstream_model = name.partition("/")
-        dialect = Dialect(place.rpartition("-")[2]) if place.endswith(_DIALECTS) else None
-        if dialect is None or not slash:
+        suffix = place.rpartition("-")[2]
+        if suffix not in _DIALECTS or not slash:
             return None
+        dialect = Dialect(suffix)
         price = None if place.startswith("unpriced") else PRICE
         where = f"raw-{dialect.value}" if price is None else place
         if where not in upstreams:
@@ -334,7 +336,8 @@ def running_worker(home: Path, ports: Mapping[str, int]) -> Iterator[RunningWork
         try:
             yield made[0]
         finally:
-            made[0].run(made[0].worker.leave)
+            with contextlib.suppress(RuntimeError):  # it has left already
+                made[0].loop.call_soon_threadsafe(made[0].worker.leave)
             thread.join(10)
             listener.close()
     assert not thread.is_alive()

@@ -86,7 +86,12 @@ class RawUpstream:
         self._scripts.clear()
         self.requests: list[Received] = []
         self.opened = 0
-        self.live = 0
+        # A set anew: connections of before that end later are not counted.
+        self._live: set[asyncio.StreamWriter] = set()
+
+    @property
+    def live(self) -> int:
+        return len(self._live)
 
     def script(self, *steps: Step) -> None:
         """What the next request is answered with; without a script it is answered with 500."""
@@ -105,7 +110,8 @@ class RawUpstream:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.opened += 1
-        self.live += 1
+        live = self._live
+        live.add(writer)
         number = self.opened
         try:
             while await self._request(reader, number) and await self._answer(reader, writer):
@@ -113,7 +119,7 @@ class RawUpstream:
         except ConnectionError:
             pass
         finally:
-            self.live -= 1
+            live.discard(writer)
             writer.close()
 
     async def _request(self, reader: asyncio.StreamReader, number: int) -> bool:
