@@ -35,6 +35,9 @@ AsyncDb = AsyncDatabase[Document]
 
 DEFAULT_DATABASE = "trollllm"
 GATEWAY_TIMEOUT_MS = 800
+# Few: to log in takes both sides some 10 ms, so a burst must not meet with an empty pool, and
+# sixteen connections carry thousands of operations a second.
+GATEWAY_POOL = 16
 PORTAL_TIMEOUT_MS = 5_000
 
 _DUPLICATE_KEY = 11000
@@ -60,7 +63,7 @@ def connect(uri: str, *, timeout_ms: int = PORTAL_TIMEOUT_MS, max_pool: int = 50
 
 
 def connect_async(
-    uri: str, *, timeout_ms: int = GATEWAY_TIMEOUT_MS, max_pool: int = 64
+    uri: str, *, timeout_ms: int = GATEWAY_TIMEOUT_MS, max_pool: int = GATEWAY_POOL
 ) -> AsyncClient:
     """Client for the gateway's event loop; opens no connection before it is first used.
 

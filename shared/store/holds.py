@@ -33,8 +33,12 @@ from shared.store.ledger_rows import (
     released_row,
 )
 from shared.store.transactions import Clock, utc_now
+from shared.store.turns import Turns
 
 Charge = tuple[Hold, RequestRecord]
+
+RESERVES_AT_ONCE = 8
+TURN_S = 0.8
 
 _MAJORITY = WriteConcern("majority")
 _DUPLICATE_KEY = 11000
@@ -69,6 +73,7 @@ class MongoHoldStore:
             write_concern=_MAJORITY, read_concern=ReadConcern("majority")
         )
         self._clock = clock
+        self._turns = Turns(RESERVES_AT_ONCE, database.client.options.timeout or TURN_S)
         self._settle_timeout_s = settle_timeout_s
 
     async def reserve(self, request: HoldRequest, worker_id: str) -> Hold | HoldRefused:
@@ -87,13 +92,14 @@ class MongoHoldStore:
         pipeline = reserve_pipeline(
             request.request_id, worker_id, request.full_nano, request.minimum_nano
         )
-        with translating_errors():
-            found = await self._users.find_one_and_update(
-                {"_id": request.user_id},
-                pipeline,
-                projection=reserve_answer(request.request_id),
-                return_document=ReturnDocument.AFTER,
-            )
+        async with self._turns.turn(request.user_id):
+            with translating_errors():
+                found = await self._users.find_one_and_update(
+                    {"_id": request.user_id},
+                    pipeline,
+                    projection=reserve_answer(request.request_id),
+                    return_document=ReturnDocument.AFTER,
+                )
         return reserve_outcome(request, found)
 
     async def release(self, user_id: str, request_ids: Sequence[str]) -> None:

@@ -64,7 +64,7 @@ def test_a_balance_for_ten_holds_lets_exactly_ten_in(
         poor = add_account(bank, "poor", 10 * hold + hold // 2, rpm=1000)
         simulator.clear()
         statuses = Counter(asyncio.run(offer(gateway.base_url, poor.key, chat("slow"), 200)))
-        assert statuses == {200: 10, 402: 190}
+        assert statuses == {200: 10, 402: 190}, gateway.output.read_text()[-3000:]
         assert len(simulator.log()) == 10
         settled(bank)
         account = bank.users.find_one({"_id": poor.id})
