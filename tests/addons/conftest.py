@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import socket
 from collections.abc import Iterator
 
@@ -75,8 +74,6 @@ def _worker(
     }
     with running_worker(tmp_path_factory.mktemp("worker"), ports) as running:
         yield running
-    # The worker froze what it found, as a process of its own should.
-    gc.unfreeze()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -35,6 +36,7 @@ class FakeGate:
         rate: What every admission tells of the window.
         admitting: False refuses by rate limit.
         error: Raised by every method instead of an answer.
+        pause_s: How long a look-up takes.
     """
 
     def __init__(self) -> None:
@@ -47,6 +49,7 @@ class FakeGate:
         self.rate = RateState(300, 299, 60)
         self.admitting = True
         self.error: Exception | None = None
+        self.pause_s = 0.0
 
     def add_key(self, principal: Principal) -> str:
         """A new key of a principal."""
@@ -56,6 +59,7 @@ class FakeGate:
 
     async def admit(self, key_hash: str) -> Admission:
         self.looked_up.append(key_hash)
+        await asyncio.sleep(self.pause_s)
         self._fail()
         principal = self._principals.get(key_hash)
         if principal is None:
@@ -83,6 +87,7 @@ class FakeHolds:
         free_nano: What an account has left to set aside.
         active: Whether accounts are.
         error: Raised by `reserve`.
+        pause_s: How long a reserve takes, before and after it has happened.
     """
 
     def __init__(self) -> None:
@@ -95,9 +100,11 @@ class FakeHolds:
         self.free_nano = PLENTY_NANO
         self.active = True
         self.error: Exception | None = None
+        self.pause_s = 0.0
 
     async def reserve(self, request: HoldRequest, worker_id: str) -> Hold | HoldRefused:
         self.asked.append(request)
+        await asyncio.sleep(self.pause_s)
         if self.error is not None:
             raise self.error
         if not self.active or self.free_nano < request.minimum_nano:
@@ -105,6 +112,7 @@ class FakeHolds:
         amount_nano = min(request.full_nano, self.free_nano)
         hold = Hold(request.request_id, request.user_id, "bob", amount_nano, Purse.MAIN)
         self.held[request.request_id] = hold
+        await asyncio.sleep(self.pause_s)
         return hold
 
     async def release(self, user_id: str, request_ids: Sequence[str]) -> None:
@@ -138,6 +146,7 @@ class FakeLedger:
         logged: Refusals, in order.
         faults: What a ledger must never be asked for.
         errors: By method name, raised instead of doing it.
+        pause_s: How long it takes until `open` or `settle` is durable, by their names.
     """
 
     holds: FakeHolds
@@ -148,6 +157,7 @@ class FakeLedger:
     checkpoints: list[tuple[str, Usage]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     errors: dict[str, Exception] = field(default_factory=dict)
+    pause_s: dict[str, float] = field(default_factory=dict)
 
     def reset(self) -> None:
         """As new."""
@@ -155,6 +165,7 @@ class FakeLedger:
             each.clear()
         self.open_requests.clear()
         self.errors.clear()
+        self.pause_s.clear()
 
     async def open(self, request: OpenRequest) -> None:
         self._fail("open")
@@ -163,6 +174,7 @@ class FakeLedger:
             self.faults.append(f"opened without its hold: {request_id}")
         self.open_requests[request_id] = request
         self.steps.append(("open", request_id))
+        await asyncio.sleep(self.pause_s.get("open", 0))
 
     def sent(self, request_id: str) -> None:
         self._fail("sent")
@@ -185,6 +197,7 @@ class FakeLedger:
         self.holds.held.pop(record.request_id, None)
         self.settled.append(record)
         self.steps.append(("settle", record.request_id))
+        await asyncio.sleep(self.pause_s.get("settle", 0))
 
     def log(self, record: RequestRecord) -> None:
         self.logged.append(record)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import json
 import logging
 import threading
@@ -60,8 +61,8 @@ CRASHES = ("has crashed", "layers failed", "Unhandled", "never awaited", "never 
 
 def upstream(dialect: Dialect, port: int, **fields: Any) -> Upstream:
     """An upstream on this machine with the canary key."""
-    settings = {"api_key": UPSTREAM_KEY, "timeouts": PATIENT, **fields}
-    return Upstream(dialect.value, dialect, "http", "127.0.0.1", port, **settings)
+    settings = {"scheme": "http", "api_key": UPSTREAM_KEY, "timeouts": PATIENT, **fields}
+    return Upstream(dialect.value, dialect, host="127.0.0.1", port=port, **settings)
 
 
 def model(name: str, dialect: Dialect, **fields: Any) -> Model:
@@ -91,6 +92,8 @@ def catalog(ports: Mapping[str, int]) -> Catalog:
         made["keyless"] = upstream(dialect, raw, api_key=None)
         made["proxied"] = upstream(dialect, raw, require_proxy=True)
         made["prefixed"] = upstream(dialect, raw, prefix="/prefix")
+        if "tls" in ports:
+            made["tls"] = upstream(dialect, ports["tls"], scheme="https")
         made["deaf"] = upstream(dialect, ports.get("deaf", raw), timeouts=HASTY)
         upstreams |= {f"{name}-{dialect.value}": one for name, one in made.items()}
 
@@ -340,6 +343,7 @@ def running_worker(home: Path, ports: Mapping[str, int]) -> Iterator[RunningWork
                 made[0].loop.call_soon_threadsafe(made[0].worker.leave)
             thread.join(10)
             listener.close()
+            gc.unfreeze()  # a worker freezes what it finds, as a process of its own should
     assert not thread.is_alive()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -72,6 +73,7 @@ class RawUpstream:
     Attributes:
         port: Where it listens.
         requests: What came, in order.
+        protocols: What each connection agreed on by TLS; None for plain ones.
         opened: Connections so far.
         live: Connections that are open.
     """
@@ -85,6 +87,7 @@ class RawUpstream:
         """Forget scripts, requests and counts."""
         self._scripts.clear()
         self.requests: list[Received] = []
+        self.protocols: list[str | None] = []
         self.opened = 0
         # A set anew: connections of before that end later are not counted.
         self._live: set[asyncio.StreamWriter] = set()
@@ -113,6 +116,8 @@ class RawUpstream:
         live = self._live
         live.add(writer)
         number = self.opened
+        tls = writer.get_extra_info("ssl_object")
+        self.protocols.append(tls.selected_alpn_protocol() if tls else None)
         try:
             while await self._request(reader, number) and await self._answer(reader, writer):
                 pass
@@ -182,7 +187,7 @@ def _reset(writer: asyncio.StreamWriter) -> None:
 
 
 @contextmanager
-def running_raw_upstream() -> Iterator[RawUpstream]:
+def running_raw_upstream(tls: ssl.SSLContext | None = None) -> Iterator[RawUpstream]:
     """A raw upstream in a thread of its own, for as long as the context lasts."""
     upstream = RawUpstream()
     started = threading.Event()
@@ -190,7 +195,7 @@ def running_raw_upstream() -> Iterator[RawUpstream]:
 
     async def main() -> None:
         leave = asyncio.Event()
-        server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, limit=2**20)
+        server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, limit=2**20, ssl=tls)
         upstream.port = server.sockets[0].getsockname()[1]
         loop = asyncio.get_running_loop()
         stopped.append(lambda: loop.call_soon_threadsafe(leave.set))

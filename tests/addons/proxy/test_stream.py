@@ -495,6 +495,61 @@ def test_a_client_that_leaves_while_uploading_costs_nothing(
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_client_that_leaves_while_it_is_looked_up_costs_nothing(
+    worker: RunningWorker, raw_upstream: RawUpstream, dialect: Dialect
+) -> None:
+    worker.gate.pause_s = 0.1
+    with worker.client() as client:
+        client.send(worker.post(dialect, named("raw", dialect)))
+        worker.wait_for(lambda: worker.gate.looked_up)
+    worker.assert_clean()
+    assert worker.ledger.steps == []
+    assert raw_upstream.opened == 0
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_client_that_leaves_during_the_reserve_costs_nothing(
+    worker: RunningWorker, raw_upstream: RawUpstream, dialect: Dialect
+) -> None:
+    worker.holds.pause_s = 0.05
+    with worker.client() as client:
+        client.send(worker.post(dialect, named("raw", dialect)))
+        worker.wait_for(lambda: worker.holds.asked)
+    record = worker.settled()
+    assert (record.cost_nano, record.status) == (0, 499)
+    assert raw_upstream.opened == 0
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_client_that_leaves_while_it_is_journaled_costs_nothing(
+    worker: RunningWorker, raw_upstream: RawUpstream, dialect: Dialect
+) -> None:
+    worker.ledger.pause_s["open"] = 0.1
+    with worker.client() as client:
+        client.send(worker.post(dialect, named("raw", dialect)))
+        worker.wait_for(lambda: worker.ledger.open_requests)
+    record = worker.settled()
+    assert (record.cost_nano, record.end_reason) == (0, "client_disconnected")
+    assert raw_upstream.opened == 0
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_leaves_after_the_last_byte_pays_in_full(
+    worker: RunningWorker, raw_upstream: RawUpstream, stream: bool, dialect: Dialect
+) -> None:
+    worker.ledger.pause_s["settle"] = 0.1
+    events = map(chunk, streams.events(dialect))
+    body_ = (response(streams.body(dialect)),)
+    raw_upstream.script(*((stream_head(), *events, chunk(b"")) if stream else body_))
+    with worker.client() as client:
+        client.send(worker.post(dialect, named("raw", dialect), stream=stream))
+        worker.wait_for(lambda: worker.ledger.settled)
+    record = worker.settled()
+    assert (record.cost_nano, record.end_reason) == (COST_NANO, "complete")
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_client_that_leaves_before_the_first_byte_pays_the_input(
     worker: RunningWorker, raw_upstream: RawUpstream, dialect: Dialect
 ) -> None:
