@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from shared.errors import JournalError
 from shared.ledger.journal import Journal
 from shared.ledger.journal_home import JournalDirectory
 from shared.ledger.journal_lines import sent_line
+from tests.support.file_limit import file_limit
 
 
 def lines_in(journals: Path, worker: str = "w") -> list[bytes]:
@@ -149,22 +150,27 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
+def full_disk(tmp_path: Path) -> Iterator[tuple[Path, AbstractContextManager[None]]]:
     """A file system of 64 KB; where none can be mounted, files that may not grow beyond it."""
     place = tmp_path / "small"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
     if os.geteuid() == 0 and subprocess.run(mount, check=False).returncode == 0:
-        yield place
+        yield place, nullcontext()
         subprocess.run(["umount", str(place)], check=True)
         return
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, before[1]))
-    yield place
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    yield place, file_limit(64 * 1024)
 
 
-async def test_a_full_disk_stops_writing_until_there_is_room(full_disk: Path) -> None:
+async def test_a_full_disk_stops_writing_until_there_is_room(
+    full_disk: tuple[Path, AbstractContextManager[None]],
+) -> None:
+    place, limit = full_disk
+    with limit:
+        await fill_and_empty(place)
+
+
+async def fill_and_empty(full_disk: Path) -> None:
     journal = Journal.create(full_disk, "w")
     line = b"%01022d\n" % 7 + sent_line("req_a")
     written = 0

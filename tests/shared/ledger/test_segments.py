@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from shared.errors import JournalError
 from shared.ledger.segments import GroupCommit, Segment
+from tests.support.file_limit import file_limit
 
 
 @pytest.fixture
@@ -19,15 +19,6 @@ def segment(tmp_path: Path) -> Iterator[Segment]:
     made = Segment(tmp_path / "00000000.journal")
     yield made
     made.close()
-
-
-@pytest.fixture
-def file_limit() -> Iterator[int]:
-    """No file of this process may grow beyond 100 bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    yield 100
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_lines_are_appended_and_private(segment: Segment) -> None:
@@ -42,14 +33,15 @@ def test_an_existing_file_is_never_taken(segment: Segment) -> None:
         Segment(segment.path)
 
 
-def test_a_short_write_leaves_nothing_behind(segment: Segment, file_limit: int) -> None:
-    segment.write(b"a" * 59 + b"\n")
-    with pytest.raises(OSError, match="only 40 of 61"):
-        segment.write(b"b" * 60 + b"\n")
-    assert segment.path.read_bytes() == b"a" * 59 + b"\n"
-    segment.write(b"c" * 39 + b"\n")
-    with pytest.raises(OSError, match="File too large"):
-        segment.write(b"d\n")
+def test_a_short_write_leaves_nothing_behind(segment: Segment) -> None:
+    with file_limit(100):
+        segment.write(b"a" * 59 + b"\n")
+        with pytest.raises(OSError, match="only 40 of 61"):
+            segment.write(b"b" * 60 + b"\n")
+        assert segment.path.read_bytes() == b"a" * 59 + b"\n"
+        segment.write(b"c" * 39 + b"\n")
+        with pytest.raises(OSError, match="File too large"):
+            segment.write(b"d\n")
     assert segment.path.read_bytes() == b"a" * 59 + b"\n" + b"c" * 39 + b"\n"
 
 
