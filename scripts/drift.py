@@ -20,6 +20,9 @@ CODE = ("addons", "portal", "shared", "scripts")
 # Modules without a test file of their own, and why.
 UNTESTED = {
     "portal/gunicorn.conf.py": "three lines that Gunicorn reads; portal/server.py is tested",
+    "scripts/demo_portal.py": "starts what tests/browser drives",
+    "scripts/demo_state.py": "fills what tests/browser looks at",
+    "scripts/screens.py": "takes pictures of what tests/browser looks at",
     "shared/domain/accounts.py": "values without behaviour",
     "shared/errors.py": "values without behaviour",
     "shared/ledger/interfaces.py": "a protocol; its implementations are tested",
