@@ -328,13 +328,15 @@ def running_worker(home: Path, ports: Mapping[str, int]) -> Iterator[RunningWork
         worker.master.addons.add(running.spy)
         worker.master.addons.freeze()
         made.append(running)
-        loop.call_later(0.05, started.set)
+        listening = asyncio.create_task(_listening(worker, started))
         await worker.run()
+        await listening
 
     with _short_patience(), _kept_records() as records:
         thread = threading.Thread(target=asyncio.run, args=(main(),), name="worker")
         thread.start()
-        assert started.wait(10)
+        if not started.wait(10):
+            raise AssertionError(f"the worker never listened: {records.lines}")
         made[0].records = records
         try:
             yield made[0]
@@ -345,6 +347,13 @@ def running_worker(home: Path, ports: Mapping[str, int]) -> Iterator[RunningWork
             listener.close()
             gc.unfreeze()  # a worker freezes what it finds, as a process of its own should
     assert not thread.is_alive()
+
+
+async def _listening(worker: Worker, started: threading.Event) -> None:
+    """Tell when the worker listens."""
+    while not any(server.is_running for server in worker.master.proxyserver.servers):
+        await asyncio.sleep(0.005)
+    started.set()
 
 
 @contextmanager

@@ -207,7 +207,8 @@ def running_raw_upstream(tls: ssl.SSLContext | None = None) -> Iterator[RawUpstr
 
     thread = threading.Thread(target=asyncio.run, args=(main(),), name="raw upstream")
     thread.start()
-    assert started.wait(WAIT_S)
+    if not started.wait(WAIT_S):
+        raise AssertionError("the upstream never listened")
     try:
         yield upstream
     finally:
