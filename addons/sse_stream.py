@@ -30,6 +30,7 @@ _KEPT_OF_STREAMS = frozenset({b"content-type"})
 _KEPT_OF_BODIES = frozenset({b"content-type", b"content-encoding"})
 _STREAM_FIELDS = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 _BOUNDARIES = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_OVERLAP_BYTES = 3
 
 
 class SseStream:
@@ -97,7 +98,8 @@ class Relay:
         self._estimate = parsed.input_estimate if parsed else 0
         hide = context.dialect is Dialect.OPENAI and not (parsed and parsed.asked_for_usage)
         self._filter = UsageChunkFilter() if hide else None
-        self._tail = b""
+        self._held: list[bytes] = []
+        self._overlap = b""
         self._ended = False
 
     def __call__(self, data: bytes) -> list[bytes]:
@@ -133,13 +135,19 @@ class Relay:
     def _whole_events(self, data: bytes) -> bytes:
         """Hold back an event that is not complete.
 
-        A client could not read it anyway, and an error event could not follow a torn one.
+        A client could not read it anyway, and an error event could not follow a torn one. Only
+        what is new is searched: a large event comes in many pieces.
         """
-        if self._tail:
-            data = self._tail + data
-        end = last_boundary(data)
-        self._tail = data[end:]
-        return data[:end]
+        end = last_boundary(self._overlap + data) - len(self._overlap)
+        if end <= 0:
+            self._held.append(data)
+            self._overlap = (self._overlap + data)[-_OVERLAP_BYTES:]
+            return b""
+        events = b"".join([*self._held, data[:end]])
+        rest = data[end:]
+        self._held = [rest] if rest else []
+        self._overlap = rest[-_OVERLAP_BYTES:]
+        return events
 
     def _filtered(self, events: bytes) -> bytes:
         return self._filter.feed(events) if self._filter is not None else events
@@ -153,7 +161,7 @@ class Relay:
         elif not reader.complete:
             return self.fail(wire.upstream_failed("the stream ended early"))
         self._ended = True
-        tail = self._filtered(self._tail)
+        tail = self._filtered(b"".join(self._held))
         return _chunks(tail + self._filter.flush() if self._filter is not None else tail)
 
 

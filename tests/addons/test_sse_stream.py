@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 
@@ -334,3 +335,14 @@ def test_a_relay_tells_the_ledger() -> None:
     assert callable(response.stream)
     response.stream(streams.events(Dialect.OPENAI)[0])
     assert [request_id for request_id, _ in ledger_of(made).checkpoints] == [REQUEST_ID]
+
+
+def test_an_event_in_many_pieces_is_searched_once() -> None:
+    """A megabyte in pieces of a hundred bytes: seconds of work if each piece meant all of it."""
+    relay, _, _ = relay_of(Dialect.ANTHROPIC)
+    piece = b"x" * 100
+    began_s = time.process_time()
+    for _ in range(10_000):
+        assert relay(piece) == []
+    assert relay(b"\n\n") == [piece * 10_000 + b"\n\n"]
+    assert time.process_time() - began_s < 3
