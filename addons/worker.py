@@ -25,8 +25,6 @@ logger = logging.getLogger(__name__)
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 DRAIN_S = 30.0
 CUT_S = 3.0
-# A request makes a few thousand objects, most of which die at once: look less often.
-GC_THRESHOLDS = (50_000, 20, 20)
 
 
 class Worker:
@@ -58,7 +56,6 @@ class Worker:
         # What exists now lives as long as the process: not worth looking at in every collection.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
         try:
             await self.master.run()
         finally:

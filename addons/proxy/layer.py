@@ -58,6 +58,7 @@ class GatewayHttpLayer(HttpLayer):
         self._server = GatewayHttp1Server(context.fork(), policy)
         self.connections[context.client] = self._server
         self.served_connections: set[Server] = set()
+        self._finished: Layer | None = None
 
     @property
     def idle(self) -> bool:
@@ -132,7 +133,9 @@ class GatewayHttpLayer(HttpLayer):
     # Streams and connections
 
     def make_stream(self, stream_id: int) -> Commands:
-        """Start a stream of our own class."""
+        """Start a stream of our own class; the one before it is over by now."""
+        if isinstance(self._finished, GatewayStream):
+            self._finished.let_go()
         stream = GatewayStream(
             self.context.fork(),
             stream_id,
@@ -204,7 +207,7 @@ class GatewayHttpLayer(HttpLayer):
             case SendHttp():
                 yield from self._send(command)
             case DropStream():
-                self.streams.pop(command.stream_id, None)
+                self._finished = self.streams.pop(command.stream_id, None)
             case GetHttpConnection():
                 yield from self.get_connection(command)
             case RegisterHttpConnection():
