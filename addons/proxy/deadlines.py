@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# A timer may ring a hair before its moment.
+_EARLY_S = 0.001
+
 
 class Deadlines:
     """Deadlines by name, in seconds of a monotonic clock.
@@ -41,7 +44,13 @@ class Deadlines:
         return earliest
 
     def expired(self, now: float) -> list[str]:
-        """Take the names that are due at `now`; later timers count as not under way."""
+        """Take the names that are due at `now`.
+
+        A timer that an earlier one has replaced still rings, and counts for nothing: if it were
+        answered by a new one, a busy connection would gather timers for as long as it lives.
+        """
+        if self._armed is not None and now < self._armed - _EARLY_S:
+            return []
         self._armed = None
         due = [name for name, due_at in self._due_at.items() if due_at <= now]
         self.clear(*due)

@@ -41,3 +41,31 @@ def test_cleared_deadlines_never_ring() -> None:
     deadlines.clear("a", "unknown")
     assert deadlines.expired(9.0) == []
     assert deadlines.to_arm() is None
+
+
+def test_a_timer_that_was_replaced_starts_no_other() -> None:
+    deadlines = Deadlines()
+    deadlines.set("idle", 120.0)
+    deadlines.to_arm()
+    deadlines.set("body", 30.0)
+    deadlines.to_arm()
+    deadlines.clear("body")
+    assert deadlines.expired(30.0) == []
+    assert deadlines.to_arm() == 120.0
+    deadlines.set("body", 50.0)
+    assert deadlines.to_arm() == 50.0
+    deadlines.set("body", 150.0)
+    deadlines.set("idle", 160.0)
+    assert deadlines.expired(50.0) == []
+    assert deadlines.to_arm() == 150.0
+    assert deadlines.expired(120.0) == []
+    assert deadlines.to_arm() is None
+    assert deadlines.expired(150.0) == ["body"]
+
+
+def test_a_timer_that_rings_a_hair_early_is_set_again() -> None:
+    deadlines = Deadlines()
+    deadlines.set("total", 5.0)
+    deadlines.to_arm()
+    assert deadlines.expired(5.0 - 1e-9) == []
+    assert deadlines.to_arm() == 5.0
