@@ -195,14 +195,21 @@ def running_raw_upstream(tls: ssl.SSLContext | None = None) -> Iterator[RawUpstr
 
     async def main() -> None:
         leave = asyncio.Event()
-        server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0, limit=2**20, ssl=tls)
+        clients: list[asyncio.StreamWriter] = []  # Server.close_clients is new in Python 3.13
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            clients.append(writer)
+            await upstream.serve(reader, writer)
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=2**20, ssl=tls)
         upstream.port = server.sockets[0].getsockname()[1]
         loop = asyncio.get_running_loop()
         stopped.append(lambda: loop.call_soon_threadsafe(leave.set))
         started.set()
         await leave.wait()
         server.close()
-        server.close_clients()
+        for client in clients:
+            client.close()
         await asyncio.sleep(0.05)
 
     thread = threading.Thread(target=asyncio.run, args=(main(),), name="raw upstream")
