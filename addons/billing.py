@@ -6,7 +6,7 @@ from mitmproxy import http
 
 from addons.context import RequestContext
 from addons.services import Services
-from addons.settlement import closing_record
+from addons.settlement import CLIENT_DISCONNECTED, closing_record
 from shared.domain.money import format_usd
 
 CLIENT_GONE_STATUS = 499
@@ -19,7 +19,7 @@ class Billing:
         self._services = services
 
     async def response(self, flow: http.HTTPFlow) -> None:
-        """Settle an answered request; durable before the answer is complete."""
+        """Settle an answered request before its last byte goes out; a crash cannot undo it."""
         context = RequestContext.find(flow)
         if context is None or flow.response is None:
             return
@@ -33,7 +33,7 @@ class Billing:
         context = RequestContext.find(flow)
         if context is None:
             return
-        context.end_reason = context.end_reason or "client_disconnected"
+        context.end_reason = context.end_reason or CLIENT_DISCONNECTED
         await self._settle(context, CLIENT_GONE_STATUS)
 
     async def _settle(self, context: RequestContext, status: int) -> int | None:

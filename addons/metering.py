@@ -19,16 +19,21 @@ class Meter(Protocol):
 class StreamMeter:
     """Meters a stream as it passes.
 
+    Args:
+        dialect: The upstream's.
+        output_cap: Tokens that counted output never exceeds: what the hold covers.
+
     Attributes:
         reader: Fed with every byte of the upstream.
     """
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, output_cap: int | None = None) -> None:
         self.reader = stream_usage(dialect)
+        self._output_cap = output_cap
 
     def usage(self, input_estimate: int) -> Usage:
         """As `Meter.usage`."""
-        return self.reader.usage_if_cut_now(input_estimate)
+        return self.reader.usage_if_cut_now(input_estimate, self._output_cap)
 
 
 class BodyMeter:

@@ -10,6 +10,8 @@ from shared.domain.accounts import RequestRecord
 from shared.domain.pricing import cost_nano
 from shared.domain.usage import Usage
 
+CLIENT_DISCONNECTED = "client_disconnected"
+
 
 def opening_record(context: RequestContext) -> RequestRecord:
     """The record of a request that is about to leave: its usage is the input estimate."""
@@ -55,17 +57,23 @@ def billed_usage(context: RequestContext) -> Usage:
     """What the upstream did for a request, as far as it is known.
 
     Nothing before it was sent; nothing when the upstream refused or failed before its first
-    byte; the input estimate when the client left an upstream that was at work; else what the
-    upstream reported, or was seen to produce.
+    byte; the input estimate when the client left an upstream that was at work, be it in the
+    midst of a body that is not streamed; else what the upstream reported, or was seen to produce.
     """
     parsed = context.parsed
     if not context.sent or parsed is None or context.failed_unanswered:
         return Usage()
-    if context.upstream_status is None:
+    if context.meter is not None:
+        return context.meter.usage(parsed.input_estimate)
+    if context.upstream_status is None or _left_in_the_body(context):
         return Usage(input=parsed.input_estimate, estimated=True)
-    if context.meter is None:
-        return Usage()
-    return context.meter.usage(parsed.input_estimate)
+    return Usage()
+
+
+def _left_in_the_body(context: RequestContext) -> bool:
+    """Whether the client left while the upstream was sending a good answer."""
+    good = context.upstream_status is not None and 200 <= context.upstream_status < 300
+    return good and context.end_reason == CLIENT_DISCONNECTED
 
 
 def cost_of(context: RequestContext, usage: Usage) -> int:

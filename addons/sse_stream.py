@@ -26,6 +26,9 @@ from shared.wire.usage_chunk import UsageChunkFilter
 
 logger = logging.getLogger(__name__)
 
+NOTE_S = 1.0
+NOTE_BYTES = 4096
+
 _KEPT_OF_STREAMS = frozenset({b"content-type"})
 _KEPT_OF_BODIES = frozenset({b"content-type", b"content-encoding"})
 _STREAM_FIELDS = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
@@ -76,7 +79,8 @@ class SseStream:
         context.meter = BodyMeter(context.dialect, body)
 
     def _relay(self, context: RequestContext) -> Relay:
-        meter = StreamMeter(context.dialect)
+        choices = context.parsed.choices if context.parsed else 1
+        meter = StreamMeter(context.dialect, context.max_tokens * choices)
         context.meter = meter
         return Relay(context, meter, self._services.ledger.checkpoint)
 
@@ -101,6 +105,9 @@ class Relay:
         self._held: list[bytes] = []
         self._overlap = b""
         self._ended = False
+        self._told = False
+        self._noted_at_s = float("-inf")
+        self._unnoted_bytes = 0
 
     def __call__(self, data: bytes) -> list[bytes]:
         """Chunks for what arrived; `b""` means that the upstream has ended."""
@@ -118,19 +125,36 @@ class Relay:
             return self.fail(wire.internal_error())
 
     def fail(self, error: GatewayError) -> list[bytes]:
-        """End the stream with an error event."""
+        """End the stream with an error event; one that was complete already just ends."""
         if self._ended:
             return []
+        if self._meter.reader.complete and not self.failed:
+            return self._finish()
         self._ended = True
+        return self.report(error)
+
+    def report(self, error: GatewayError) -> list[bytes]:
+        """An error event, be the stream ended or not; once."""
+        if self._told:
+            return []
+        self._told = True
         context = self._context
         context.end_reason = context.end_reason or error.code
         return [wire.error_event(error, context.dialect, context.request_id)]
 
     def _pass(self, data: bytes) -> list[bytes]:
-        reader = self._meter.reader
-        reader.feed(data)
-        self._checkpoint(self._context.request_id, self._meter.usage(self._estimate))
+        self._meter.reader.feed(data)
+        self._note(len(data))
         return _chunks(self._filtered(self._whole_events(data)))
+
+    def _note(self, size: int) -> None:
+        """Tell the ledger how far the stream has come, every second or few kilobytes."""
+        self._unnoted_bytes += size
+        now_s = time.monotonic()
+        if now_s - self._noted_at_s < NOTE_S and self._unnoted_bytes < NOTE_BYTES:
+            return
+        self._noted_at_s, self._unnoted_bytes = now_s, 0
+        self._checkpoint(self._context.request_id, self._meter.usage(self._estimate))
 
     def _whole_events(self, data: bytes) -> bytes:
         """Hold back an event that is not complete.
@@ -160,6 +184,9 @@ class Relay:
             self._context.end_reason = "upstream_error"
         elif not reader.complete:
             return self.fail(wire.upstream_failed("the stream ended early"))
+        return self._finish()
+
+    def _finish(self) -> list[bytes]:
         self._ended = True
         tail = self._filtered(b"".join(self._held))
         return _chunks(tail + self._filter.flush() if self._filter is not None else tail)

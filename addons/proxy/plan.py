@@ -61,6 +61,9 @@ class StreamRelay(Protocol):
     def fail(self, error: GatewayError) -> list[bytes]:
         """End the stream with an error event: chunks to send, none when it ended already."""
 
+    def report(self, error: GatewayError) -> list[bytes]:
+        """An error event even behind the end, for a fault of ours; none if one was sent."""
+
 
 @dataclass(slots=True)
 class Attempt:

@@ -87,6 +87,7 @@ class GatewayStream(HttpStream):
         self._reused = False
         self._unread_bytes = 0
         self._client_gone = False
+        self._idle_s = 0.0
 
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, UpstreamTimedOut):
@@ -198,6 +199,7 @@ class GatewayStream(HttpStream):
         self._reused = connection in self._served
         self._served.add(connection)
         self.context.server = self.flow.server_conn = connection
+        self._idle_s = plan.timeouts.idle_s
         now = time.monotonic()
         self._deadlines.set("first_byte", now + plan.timeouts.first_byte_s)
         self._deadlines.set("total", now + plan.timeouts.total_s)
@@ -222,9 +224,7 @@ class GatewayStream(HttpStream):
         if event.end_stream and self._relay() is not None:
             # A stream without a body is one that was cut: the relay must see its end.
             yield from self.start_response_stream()
-        plan = UpstreamPlan.of(self.flow)
-        if plan is not None:
-            self._deadlines.set("idle", time.monotonic() + plan.timeouts.idle_s)
+        self._touch()
 
     def check_invalid(self, request: bool) -> Answer:
         """An upstream whose headers cannot be trusted has failed like any other."""
@@ -258,9 +258,7 @@ class GatewayStream(HttpStream):
         yield from super().state_consume_response_body(event)
 
     def _touch(self) -> None:
-        plan = UpstreamPlan.of(self.flow)
-        if plan is not None:
-            self._deadlines.set("idle", time.monotonic() + plan.timeouts.idle_s)
+        self._deadlines.set("idle", time.monotonic() + self._idle_s)
 
     def send_response(self, already_streamed: bool = False) -> Commands:
         """Send the answer; an error that the last hooks raised still reaches a stream."""
@@ -281,7 +279,7 @@ class GatewayStream(HttpStream):
         yield hook
         if self.flow.response is not response:
             self.flow.response = response
-            for chunk in relay.fail(refusals.internal_error()):
+            for chunk in relay.report(refusals.internal_error()):
                 yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
         yield from generator
 

@@ -37,6 +37,8 @@ def test_the_usage_that_the_upstream_reports() -> None:
         {"meter": None},
         {"sent": False, "upstream_status": None},
         {"failed_unanswered": True, "upstream_status": None},
+        {"meter": None, "upstream_status": 500, "end_reason": "client_disconnected"},
+        {"meter": None, "end_reason": "upstream_error"},
     ],
 )
 def test_what_is_free(changes: dict[str, object]) -> None:
@@ -53,6 +55,14 @@ def test_an_upstream_at_work_is_paid_the_input() -> None:
     expected = Usage(input=context.parsed.input_estimate, estimated=True)
     assert billed_usage(context) == expected
     assert expected.input > 0
+
+
+def test_a_client_that_leaves_in_a_body_pays_the_input() -> None:
+    context = answered_context(services())
+    context.meter = None
+    context.end_reason = "client_disconnected"
+    assert context.parsed is not None
+    assert billed_usage(context) == Usage(input=context.parsed.input_estimate, estimated=True)
 
 
 def test_an_answer_without_usage_is_estimated() -> None:

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from addons.metering import BodyMeter, StreamMeter
-from addons.sse_stream import Relay, SseStream, last_boundary
+from addons.sse_stream import NOTE_BYTES, Relay, SseStream, last_boundary
 from shared.domain.accounts import RateState
 from shared.domain.catalog import Dialect
 from shared.domain.usage import Usage
@@ -72,14 +72,36 @@ def test_single_bytes_give_one_chunk_for_each_event(dialect: Dialect) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_usage_is_noted_as_it_comes(dialect: Dialect) -> None:
+def test_usage_is_noted_at_first_and_every_few_kilobytes(dialect: Dialect) -> None:
     relay, _, noted = relay_of(dialect)
     for event in streams.events(dialect):
         relay(event)
-    assert [request_id for request_id, _ in noted] == [REQUEST_ID] * len(streams.events(dialect))
+    assert [request_id for request_id, _ in noted] == [REQUEST_ID]
     assert noted[0][1].estimated
+    relay(b": " + b"x" * NOTE_BYTES + b"\n\n")
+    assert len(noted) == 2
     last = noted[-1][1]
     assert (last.input, last.output) == (streams.INPUT_TOKENS, streams.OUTPUT_TOKENS)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_an_upstream_that_breaks_behind_its_last_word_has_not_failed(dialect: Dialect) -> None:
+    relay, context, _ = relay_of(dialect)
+    data = b"".join(streams.events(dialect))
+    sent = b"".join(relay(data)) + b"".join(relay.fail(wire.upstream_failed()))
+    assert sent == data
+    assert not context.end_reason
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_fault_of_ours_is_reported_behind_the_end_and_once(dialect: Dialect) -> None:
+    relay, context, _ = relay_of(dialect)
+    for event in (*streams.events(dialect), b""):
+        relay(event)
+    (event,) = relay.report(wire.internal_error())
+    assert b"error" in event
+    assert relay.report(wire.internal_error()) == []
+    assert context.end_reason == "internal_error"
 
 
 def test_the_usage_chunk_is_hidden_at_any_split() -> None:
@@ -87,10 +109,10 @@ def test_the_usage_chunk_is_hidden_at_any_split() -> None:
     data = b"".join(events)
     expected = b"".join(event for event in events if b'"usage"' not in event)
     for cut in range(len(data) + 1):
-        relay, _, noted = relay_of(Dialect.OPENAI, shows_usage=False)
+        relay, _, _ = relay_of(Dialect.OPENAI, shows_usage=False)
         sent = b"".join(relay(data[:cut]) if cut else []) + b"".join(relay(data[cut:] or b""))
         assert sent + b"".join(relay(b"")) == expected
-        assert noted[-1][1].output == streams.OUTPUT_TOKENS
+        assert relay._meter.usage(0).output == streams.OUTPUT_TOKENS
 
 
 @pytest.mark.parametrize("shows_usage", [True, False])

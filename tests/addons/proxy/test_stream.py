@@ -565,6 +565,19 @@ def test_a_client_that_leaves_before_the_first_byte_pays_the_input(
     assert record.cost_nano == record.usage.input * 3000 > 0
 
 
+def test_a_client_that_leaves_in_a_body_pays_the_input(
+    worker: RunningWorker, raw_upstream: RawUpstream
+) -> None:
+    dialect = Dialect.OPENAI
+    raw_upstream.script(HEAD + b"content-length: 99\r\n\r\n{", Do.STALL)
+    with worker.client() as client:
+        client.send(worker.post(dialect, named("raw", dialect)))
+        worker.wait_for(lambda: any(context.upstream_status for context in worker.contexts()))
+    record = worker.settled()
+    assert (record.status, record.end_reason) == (499, "client_disconnected")
+    assert record.cost_nano == record.usage.input * 3000 > 0
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("count", [1, 3, 5])
 def test_a_client_that_leaves_in_the_stream_pays_what_came(
