@@ -11,7 +11,7 @@ from addons.context import RequestContext
 from addons.services import Services
 from addons.settlement import closing_record
 
-logger = logging.getLogger("trollllm.access")
+logger = logging.getLogger(__name__)
 
 
 class AccessLog:

@@ -16,12 +16,12 @@ from tests.support.gateway_flows import (
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "trollllm.access"]
+    return [record.getMessage() for record in caplog.records if record.name == "addons.access_log"]
 
 
 @pytest.fixture(autouse=True)
 def _at_info(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="trollllm.access")
+    caplog.set_level(logging.INFO, logger="addons.access_log")
 
 
 def test_an_answer_is_one_line(caplog: pytest.LogCaptureFixture) -> None:

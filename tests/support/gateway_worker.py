@@ -368,7 +368,7 @@ def _short_patience() -> Iterator[None]:
 @contextmanager
 def _kept_records() -> Iterator[Records]:
     records = Records()
-    access = logging.getLogger("trollllm.access")
+    access = logging.getLogger("addons.access_log")
     logging.getLogger().addHandler(records)
     access.setLevel(logging.INFO)
     try:
