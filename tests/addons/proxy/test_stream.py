@@ -572,7 +572,7 @@ def test_a_client_that_leaves_in_a_body_pays_the_input(
     raw_upstream.script(HEAD + b"content-length: 99\r\n\r\n{", Do.STALL)
     with worker.client() as client:
         client.send(worker.post(dialect, named("raw", dialect)))
-        worker.wait_for(lambda: any(context.upstream_status for context in worker.contexts()))
+        worker.wait_for(lambda: len(worker.spy.seen) == 3)  # its head has come
     record = worker.settled()
     assert (record.status, record.end_reason) == (499, "client_disconnected")
     assert record.cost_nano == record.usage.input * 3000 > 0
