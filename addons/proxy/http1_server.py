@@ -26,7 +26,7 @@ from addons.proxy.head import bad_head, head_length, read_head
 from addons.proxy.headers import FastHeaders
 from addons.proxy.plan import LayerPolicy
 from shared.errors import GatewayError
-from shared.wire.errors import internal_error
+from shared.wire.errors import internal_error, request_too_large
 
 MAX_PIPELINED_BYTES = 64 * 1024
 
@@ -103,7 +103,7 @@ class GatewayHttp1Server(Http1Server):
         """The next part of the body, None when more bytes are needed.
 
         Raises:
-            GatewayError: The framing is broken.
+            GatewayError: 400 for broken framing, 413 for a chunk larger than any body may be.
         """
         try:
             part = self.body_reader(self.buf)
@@ -112,7 +112,7 @@ class GatewayHttp1Server(Http1Server):
         if isinstance(part, h11.EndOfMessage) and part.headers:
             raise bad_head("Trailers are not accepted.")
         if getattr(self.body_reader, "_bytes_in_chunk", 0) > self._policy.max_body:
-            raise bad_head("A chunk of the request body is larger than any body may be.")
+            raise request_too_large(self._policy.max_body)
         return part
 
     def wait(self, event: events.Event) -> Commands:
