@@ -6,6 +6,8 @@ from shared.domain.catalog import Dialect
 from shared.wire.fields import (
     MAX_MAX_TOKENS,
     NUMBER,
+    ROUTED,
+    ROUTING_FIELDS,
     STORED,
     UNPRICED,
     Fields,
@@ -43,7 +45,6 @@ _STORED = frozenset(
         "fallback_credit_token",
     }
 )
-_UNPRICED = frozenset({"fallbacks", "fallback"})
 _ROLES = ("user", "assistant", "system")
 _CLIENT_TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_")
 # They run upstream and cost tokens alone, but bring input that the body does not tell.
@@ -95,7 +96,7 @@ def read_messages_request(fields: Fields, body_bytes: int) -> ParsedRequest:
 
 def _check_scalars(fields: Fields) -> None:
     forbid(fields, _STORED, STORED)
-    forbid(fields, _UNPRICED, UNPRICED)
+    forbid(fields, ROUTING_FIELDS, ROUTED)
     check_types(fields, _TYPES)
     strings(fields, "stop_sequences")
     one_of(fields, "service_tier", ("auto", "standard_only"), UNPRICED)

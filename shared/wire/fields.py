@@ -118,3 +118,27 @@ _WORDS: dict[type, str] = {
 NUMBER = (int, float)
 STORED = "refers to an object stored upstream, which this gateway does not allow"
 UNPRICED = "has no price here"
+ROUTED = "chooses how a request is served, which is decided here"
+# What routers such as LiteLLM and OpenRouter take from a body: another model than the one that is
+# priced, another address or key than ours, an answer that was made up.
+ROUTING_FIELDS = frozenset(
+    {
+        "fallbacks",
+        "fallback",
+        "context_window_fallbacks",
+        "content_policy_fallbacks",
+        "models",
+        "model_list",
+        "route",
+        "api_base",
+        "base_url",
+        "api_key",
+        "api_version",
+        "custom_llm_provider",
+        "user_config",
+        "extra_body",
+        "extra_headers",
+        "mock_response",
+        "num_retries",
+    }
+)

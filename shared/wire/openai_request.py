@@ -8,6 +8,8 @@ from shared.domain.catalog import Dialect
 from shared.wire.fields import (
     MAX_MAX_TOKENS,
     NUMBER,
+    ROUTED,
+    ROUTING_FIELDS,
     STORED,
     UNPRICED,
     Fields,
@@ -38,6 +40,7 @@ _STORED = frozenset(
         "previous_response_id",
         "conversation",
         "prompt",
+        "prompt_id",
         "background",
         "container",
         "file_id",
@@ -102,6 +105,7 @@ def read_chat_request(fields: Fields, body_bytes: int) -> ParsedRequest:
 def _check_scalars(fields: Fields) -> None:
     forbid(fields, _STORED, STORED)
     forbid(fields, _UNPRICED, UNPRICED)
+    forbid(fields, ROUTING_FIELDS, ROUTED)
     check_types(fields, _TYPES)
     strings(fields, "stop")
     one_of(fields, "service_tier", ("auto", "default"), UNPRICED)

@@ -139,6 +139,7 @@ def test_accepted_and_bounded_by_the_context_window(fields: dict[str, Any]) -> N
         ({"container": "container_1"}, "container"),
         ({"container": {"skills": []}}, "container"),
         ({"fallbacks": [{"model": "x"}]}, "fallbacks"),
+        ({"api_base": "http://elsewhere.test"}, "api_base"),
         ({"fallback_credit_token": "x"}, "fallback_credit_token"),
         ({"thread": {"type": "continue", "previous_message_id": "msg_1"}}, "thread"),
         ({"thread": {"previous_message_id": "msg_1"}}, "thread"),
