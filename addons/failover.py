@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 2
 DEFAULT_RETRY_AFTER_S = 5
+_RETRY_AFTER_DIGITS = 6
 _TIMEOUTS = ("first_byte", "idle", "total")
 
 
@@ -83,11 +84,16 @@ def shown_error(
     if status in PASSED_ON:
         return clean_upstream_error(status, body, secrets)
     if status == 429:
-        seconds = int(retry_after) if retry_after.isdecimal() else DEFAULT_RETRY_AFTER_S
-        return wire.upstream_rate_limited(seconds)
+        return wire.upstream_rate_limited(_seconds(retry_after))
     if status == 529:
         return wire.upstream_overloaded()
     return wire.upstream_failed(f"the upstream answered {status}")
+
+
+def _seconds(retry_after: str) -> int:
+    if not retry_after.isdecimal() or len(retry_after) > _RETRY_AFTER_DIGITS:
+        return DEFAULT_RETRY_AFTER_S
+    return int(retry_after)
 
 
 def _body_of(response: http.Response) -> bytes:

@@ -46,7 +46,15 @@ def test_what_a_client_is_told(
 
 @pytest.mark.parametrize(
     ("given", "told"),
-    [("17", "17"), ("0", "1"), ("", "5"), ("soon", "5"), ("1.5", "5"), ("-1", "5")],
+    [
+        ("17", "17"),
+        ("0", "1"),
+        ("", "5"),
+        ("soon", "5"),
+        ("1.5", "5"),
+        ("-1", "5"),
+        ("9" * 5_000, "5"),
+    ],
 )
 def test_when_to_come_back(given: str, told: str) -> None:
     assert shown_error(429, b"", given).headers["retry-after"] == told
