@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,44 +174,54 @@ def test_sdks_read_through_the_gateway_what_they_read_from_the_upstream(
     assert differing == {}
 
 
+@dataclass(frozen=True)
+class Sdks:
+    """Both official SDKs, pointed at one address."""
+
+    openai: openai.OpenAI
+    anthropic: anthropic.Anthropic
+
+    def read(self, turn: Turn, split: int) -> Any:
+        """All that the dialect's SDK reads of a turn: an object, chunks, or the class of error."""
+        body = body_for(turn, split)
+        try:
+            if turn.dialect == "anthropic":
+                return self._message(turn, body)
+            answer = self.openai.chat.completions.create(**body)
+            return [chunk.to_dict() for chunk in answer] if turn.stream else answer.to_dict()
+        except (openai.APIStatusError, anthropic.APIStatusError) as error:
+            return type(error).__name__, error.status_code
+
+    def _message(self, turn: Turn, body: dict[str, Any]) -> Any:
+        if not turn.stream:
+            return self.anthropic.beta.messages.create(**body).to_dict()
+        del body["stream"]
+        with self.anthropic.beta.messages.stream(**body) as stream:
+            return stream.get_final_message().to_dict()
+
+
+@contextmanager
+def sdks(base_url: str, key: str) -> Iterator[Sdks]:
+    with (
+        openai.OpenAI(base_url=f"{base_url}/v1", api_key=key, max_retries=0) as openai_client,
+        anthropic.Anthropic(base_url=base_url, api_key=key, max_retries=0) as anthropic_client,
+    ):
+        yield Sdks(openai_client, anthropic_client)
+
+
 @pytest.mark.parametrize("split", SPLITS)
 def test_sdk_objects_are_equal(house: House, split: int) -> None:
     """Full text, tool ids, arguments, usage and error class, field by field."""
     differing = []
-    for turn in house.turns.values():
-        direct = sdk_object(house.simulator.base_url, UPSTREAM_KEY, turn, split)
-        relayed = sdk_object(house.gateway.base_url, house.account.key, turn, split)
-        if direct != relayed:
-            differing.append((turn.name, direct, relayed))
+    with (
+        sdks(house.simulator.base_url, UPSTREAM_KEY) as direct,
+        sdks(house.gateway.base_url, house.account.key) as relayed,
+    ):
+        for turn in house.turns.values():
+            sent, got = direct.read(turn, split), relayed.read(turn, split)
+            if sent != got:
+                differing.append((turn.name, sent, got))
     assert differing == []
-
-
-def sdk_object(base_url: str, key: str, turn: Turn, split: int) -> Any:
-    """All that the dialect's SDK reads of a turn."""
-    body = body_for(turn, split)
-    try:
-        if turn.dialect == "anthropic":
-            return anthropic_object(base_url, key, turn, body)
-        return openai_object(base_url, key, turn, body)
-    except (openai.APIStatusError, anthropic.APIStatusError) as error:
-        return type(error).__name__, error.status_code
-
-
-def anthropic_object(base_url: str, key: str, turn: Turn, body: dict[str, Any]) -> Any:
-    with anthropic.Anthropic(base_url=base_url, api_key=key, max_retries=0) as client:
-        if not turn.stream:
-            return client.beta.messages.create(**body).to_dict()
-        del body["stream"]
-        with client.beta.messages.stream(**body) as stream:
-            return stream.get_final_message().to_dict()
-
-
-def openai_object(base_url: str, key: str, turn: Turn, body: dict[str, Any]) -> Any:
-    with openai.OpenAI(base_url=f"{base_url}/v1", api_key=key, max_retries=0) as client:
-        answer = client.chat.completions.create(**body)
-        if not turn.stream:
-            return answer.to_dict()
-        return [chunk.to_dict() for chunk in answer]
 
 
 def test_recorded_requests_reach_the_upstream_as_they_were_sent(house: House) -> None:
