@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pymongo
 from bson import Int64
 from pymongo.errors import BulkWriteError
 
@@ -21,17 +22,23 @@ _DUPLICATE_KEY = 11000
 
 
 class MongoRequestLogStore:
-    """`RequestLogStore` over MongoDB."""
+    """`RequestLogStore` over MongoDB.
 
-    def __init__(self, database: AsyncDb) -> None:
+    Args:
+        database: The database.
+        insert_timeout_s: Bound of one insertion; batches take longer than what a client waits for.
+    """
+
+    def __init__(self, database: AsyncDb, *, insert_timeout_s: float = 10.0) -> None:
         self._logs = database["request_logs"]
+        self._insert_timeout_s = insert_timeout_s
 
     async def insert(self, records: Sequence[RequestRecord]) -> None:
         """See `RequestLogStore.insert`."""
         if not records:
             return
         documents = [record_document(record) for record in records]
-        with translating_errors():
+        with translating_errors(), pymongo.timeout(self._insert_timeout_s):
             try:
                 await self._logs.insert_many(documents, ordered=False)
             except BulkWriteError as error:

@@ -11,7 +11,7 @@ from bson import Int64
 
 from shared.domain.accounts import RequestRecord
 from shared.domain.usage import Usage
-from shared.errors import StoreRefused
+from shared.errors import StoreRefused, StoreUnavailable
 from shared.store.client import AsyncDb, SyncDatabase
 from shared.store.ledger_reader import Cursor
 from shared.store.request_logs import (
@@ -103,6 +103,14 @@ async def test_a_row_that_breaks_the_schema_is_refused_and_the_others_stay(
     with pytest.raises(StoreRefused):
         await MongoRequestLogStore(async_database).insert([broken, FIRST])
     assert logs.get("req_1") == FIRST
+
+
+async def test_an_insertion_has_a_bound_of_its_own(
+    async_database: AsyncDb, logs: RequestLogReader
+) -> None:
+    with pytest.raises(StoreUnavailable):
+        await MongoRequestLogStore(async_database, insert_timeout_s=1e-9).insert([FIRST])
+    assert logs.get("req_1") is None
 
 
 def test_one_row_is_only_its_owners(logs: RequestLogReader, add: Add) -> None:
