@@ -7,13 +7,12 @@ holds its lock, every step may be repeated, and the directory goes last.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import batched
 from pathlib import Path
 
-from shared.domain.accounts import RequestRecord
+from shared.domain.accounts import Hold, RequestRecord
 from shared.domain.pricing import cost_nano
 from shared.domain.usage import Usage
 from shared.errors import JournalError, StoreUnavailable
@@ -25,6 +24,7 @@ from shared.store.interfaces import PriceStore
 log = logging.getLogger(__name__)
 
 CRASHED = "worker_crashed"
+_REASON = "its worker crashed"
 _BATCH = 500
 
 type _Act = Callable[[Sequence[JournalledRequest]], Awaitable[None]]
@@ -39,7 +39,7 @@ class RecoveryReport:
         kept: Directories with something that cannot be settled yet.
         ended: Requests whose end was journaled.
         crashed: Requests under way, billed from a checkpoint or an estimate.
-        released: Holds given back: never sent, or never opened.
+        released: Holds ended as never sent or never opened: given back, unless a row charges them.
         faults: Damaged places in journals.
     """
 
@@ -173,9 +173,7 @@ class _Recovery:
 
     async def _give_back(self, requests: Sequence[JournalledRequest]) -> None:
         """Requests that never left: whoever sent them got no answer, and pays nothing."""
-        await self._release(
-            (one.hold.user_id, one.request_id) for one in requests if one.hold is not None
-        )
+        await self._release([one.hold for one in requests if one.hold is not None])
         records = [replace(one.record, status=503, end_reason=CRASHED) for one in requests]
         await self._stores.logs.insert(records)
 
@@ -196,19 +194,14 @@ class _Recovery:
         return cost_nano(_last_usage(request), price)
 
     async def _release_unknown(self) -> None:
-        """Reserves whose answer never reached the journal."""
+        """Reserves whose answer never reached the journal, or is damaged there."""
         holds = await self._stores.holds.holds_of_worker(self.directory.worker_id, 0)
-        await self._release(
-            (hold.user_id, hold.request_id) for hold in holds if hold.request_id not in self._kept
-        )
+        await self._release([hold for hold in holds if hold.request_id not in self._kept])
 
-    async def _release(self, holds: Iterable[tuple[str, str]]) -> None:
-        by_account: defaultdict[str, list[str]] = defaultdict(list)
-        for user_id, request_id in holds:
-            by_account[user_id].append(request_id)
-        for user_id, request_ids in by_account.items():
-            await self._stores.holds.release(user_id, request_ids)
-            self._report.released += len(request_ids)
+    async def _release(self, holds: Sequence[Hold]) -> None:
+        # The journal may have lost an end whose row is written: then the row says what it costs.
+        await self._stores.holds.release_abandoned(holds, _REASON)
+        self._report.released += len(holds)
 
 
 def _last_usage(request: JournalledRequest) -> Usage:

@@ -180,6 +180,24 @@ async def test_a_damaged_line_loses_only_itself(ruins: Ruins) -> None:
     ruins.bank.assert_settled(user)
 
 
+@pytest.mark.parametrize("opened", [False, True])
+async def test_a_row_counts_though_its_end_is_damaged(
+    ruins: Ruins, make_record: Any, opened: bool
+) -> None:
+    user = ruins.bank.add_user(100_000)
+    held = (await ruins.opened(user)).hold if opened else await ruins.bank.hold(user)
+    await ruins.bank.holds._record([(held, make_record(held, 40))])
+    never_charged = await ruins.bank.hold(user)
+    ruins.lines.append(b"00000000 {}\n")
+    ruins.bury()
+    report = await ruins.recover()
+    assert (report.journals, report.released, report.faults) == (1, 2, 1)
+    assert ruins.bank.account(user)["creditsNano"] == 100_000 - 40
+    ruins.bank.assert_settled(user)
+    rows = {row["_id"]: row["kind"] for row in ruins.bank.rows(kind={"$ne": "topup"})}
+    assert rows == {held.request_id: "charge", never_charged.request_id: "released"}
+
+
 async def test_without_its_price_a_request_waits_and_others_do_not(ruins: Ruins) -> None:
     user = ruins.bank.add_user(100_000)
     await ruins.ended(user, 10)
