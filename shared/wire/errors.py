@@ -128,12 +128,6 @@ def request_too_large(limit_bytes: int) -> GatewayError:
     return GatewayError(413, "request_too_large", "request_too_large", message)
 
 
-def headers_too_large() -> GatewayError:
-    """Headers beyond 32 KB or more than 100 of them."""
-    message = "The request headers are too large or too many."
-    return GatewayError(431, "request_too_large", "request_too_large", message)
-
-
 def unsupported_encoding() -> GatewayError:
     """A compressed body."""
     message = "Compressed request bodies are not supported. Send the JSON without encoding."

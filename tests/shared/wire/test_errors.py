@@ -39,7 +39,6 @@ TABLE: list[tuple[Callable[[], GatewayError], int, str, str, dict[str, str]]] = 
     ),
     (lambda: errors.model_not_found("m"), 404, "model_not_found", "not_found_error", {}),
     (lambda: errors.request_too_large(5), 413, "request_too_large", "request_too_large", {}),
-    (errors.headers_too_large, 431, "request_too_large", "request_too_large", {}),
     (errors.unsupported_encoding, 415, "unsupported", "invalid_request_error", {}),
     (errors.upgrade_refused, 426, "unsupported", "invalid_request_error", {}),
     (errors.not_found, 404, "not_found", "not_found_error", {}),
