@@ -13,6 +13,7 @@ from shared.wire.sse import Event, EventScanner
 from shared.wire.token_counts import (
     count_in,
     estimated_usage,
+    is_error_only,
     object_of,
     plain_string_length,
     utf8_length,
@@ -173,9 +174,13 @@ def anthropic_body_usage(body: bytes, input_estimate: int = 0) -> Usage:
 
     Returns:
         The reported figures; where they lack, estimated from the body's size, and flagged.
+        Nothing for an error object without figures.
     """
+    answer = object_of(body) or {}
+    if is_error_only(answer):
+        return Usage()
     fields = AnthropicUsageFields()
-    fields.merge((object_of(body) or {}).get("usage"))
+    fields.merge(answer.get("usage"))
     if fields.whole:
         return fields.usage()
     return estimated_usage(fields.usage(), input_estimate, len(body))

@@ -13,6 +13,7 @@ from shared.wire.sse import Event, EventScanner
 from shared.wire.token_counts import (
     count_in,
     estimated_usage,
+    is_error_only,
     object_of,
     plain_string_length,
     utf8_length,
@@ -155,8 +156,12 @@ def openai_body_usage(body: bytes, input_estimate: int = 0) -> Usage:
 
     Returns:
         The reported figures; where they lack, estimated from the body's size, and flagged.
+        Nothing for an error object without figures.
     """
-    usage = openai_usage((object_of(body) or {}).get("usage"))
+    answer = object_of(body) or {}
+    if is_error_only(answer):
+        return Usage()
+    usage = openai_usage(answer.get("usage"))
     if usage is not None:
         return usage
     return estimated_usage(Usage(), input_estimate, len(body))

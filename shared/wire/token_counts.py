@@ -50,6 +50,11 @@ def object_of(data: bytes) -> dict[str, Any] | None:
     return parsed if isinstance(parsed, dict) else None
 
 
+def is_error_only(body: dict[str, Any]) -> bool:
+    """Whether a body is an error object that reports no usage: nothing was produced."""
+    return bool(body.get("error")) and not body.get("usage")
+
+
 def plain_string_length(data: bytes, beginning: bytes) -> int | None:
     """Length of the JSON string that follows `beginning` and ends an object.
 

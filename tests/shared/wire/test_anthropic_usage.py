@@ -219,6 +219,10 @@ def test_an_unclosed_last_event_is_read_at_the_end() -> None:
         (b'{"usage": null}', Usage(50, 5, estimated=True)),
         (b'{"usage": {"output_tokens": 90}}', Usage(50, 90, estimated=True)),
         (b"not JSON", Usage(50, 3, estimated=True)),
+        (b'{"type": "error", "error": {"type": "overloaded_error", "message": "x"}}', Usage()),
+        (b'{"type": "error", "error": {"type": "x"}, "usage": null}', Usage()),
+        (b'{"error": {}, "usage": {"input_tokens": 3, "output_tokens": 2}}', Usage(3, 2)),
+        (b'{"error": null, "a": 1}', Usage(50, 8, estimated=True)),
         (b"", Usage(50, 0, estimated=True)),
     ],
 )

@@ -153,6 +153,10 @@ def test_malformed_chunks_do_no_harm(data: bytes) -> None:
         (json.dumps({"usage": counts(3, 2)}).encode(), Usage(3, 2)),
         (b'{"usage": null}', Usage(50, 5, estimated=True)),
         (b"not JSON", Usage(50, 3, estimated=True)),
+        (b'{"error": {"message": "overloaded", "code": 502}}', Usage()),
+        (b'{"error": "overloaded", "usage": null}', Usage()),
+        (json.dumps({"error": {"code": 502}, "usage": counts(3, 2)}).encode(), Usage(3, 2)),
+        (b'{"error": null, "a": 1}', Usage(50, 8, estimated=True)),
     ],
 )
 def test_bodies(body: bytes, expected: Usage) -> None:
