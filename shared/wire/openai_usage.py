@@ -197,7 +197,8 @@ def _choice_bytes(delta: Any) -> int:
         return 0
     size = sum(utf8_length(delta.get(name)) for name in _TEXT)
     calls = delta.get("tool_calls")
-    functions = [c.get("function") for c in calls if isinstance(c, dict)] if calls else []
+    calls = calls if isinstance(calls, list) else []
+    functions = [call.get("function") for call in calls if isinstance(call, dict)]
     for function in (*functions, delta.get("function_call")):
         if isinstance(function, dict):
             size += utf8_length(function.get("name")) + utf8_length(function.get("arguments"))

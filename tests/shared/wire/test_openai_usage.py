@@ -131,6 +131,14 @@ def test_everything_a_model_writes_counts() -> None:
     assert meter.usage_if_cut_now(1).output == 6
 
 
+@pytest.mark.parametrize("calls", [7, True, 1.5, "text", {"function": {"name": "f"}}])
+def test_tool_calls_that_are_no_list_count_nothing(calls: Any) -> None:
+    meter = OpenAIStreamUsage()
+    delta = {"content": "abcdef", "tool_calls": calls}
+    meter.feed(b"data: " + json.dumps({"choices": [{"delta": delta}]}).encode() + b"\n\n")
+    assert meter.usage_if_cut_now(1).output == 2
+
+
 def test_errors_are_seen() -> None:
     meter = OpenAIStreamUsage()
     meter.feed(b'data: {"error": {"message": "overloaded"}}\n\n')
