@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pymongo
+from bson.int64 import Int64
 from pymongo.client_session import ClientSession
 
 from shared.domain.accounts import Purse
@@ -211,7 +212,8 @@ def _held_faults(account: Document) -> Iterator[Violation]:
             message = f"{field_name} is {account[field_name]}, its holds add up to {held[purse]}"
             yield Violation("held", account["_id"], message, tuple(account["holds"])[:_SHOWN])
         for name in (balance, field_name):
-            if not isinstance(account[name], int):
+            # The driver reads a long as Int64, and an int32 as int.
+            if not isinstance(account[name], Int64):
                 yield Violation("integers", account["_id"], f"{name} is no int64")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,10 +69,23 @@ def lose_row(bank: Any, user: str) -> None:
 
 
 def store_double(bank: Any, user: str) -> None:
-    force(
-        bank,
-        lambda: bank.db.ledger.update_one({"amountNano": -70}, {"$set": {"amountNano": -70.0}}),
-    )
+    force(bank.db.ledger, {"amountNano": -70}, {"amountNano": -70.0})
+
+
+def store_int32(bank: Any, user: str) -> None:
+    force(bank.db.ledger, {"amountNano": -70}, {"amountNano": -70})
+
+
+def balance_in_double(bank: Any, user: str) -> None:
+    force(bank.db.users, {"_id": user}, {"creditsNano": 99_850.0})
+
+
+def balance_in_int32(bank: Any, user: str) -> None:
+    force(bank.db.users, {"_id": user}, {"creditsNano": 99_850})
+
+
+def held_in_int32(bank: Any, user: str) -> None:
+    force(bank.db.users, {"_id": user}, {"refHeldNano": 0})
 
 
 def charge_twice(bank: Any, user: str) -> None:
@@ -100,11 +112,11 @@ def lose_account(bank: Any, user: str) -> None:
     bank.db.users.delete_one({"_id": user})
 
 
-def force(bank: Any, act: Callable[[], object]) -> None:
+def force(collection: Any, which: dict[str, Any], fields: dict[str, Any]) -> None:
     """Change a document past the collection's validator, as older software might have."""
-    bank.db.command("collMod", "ledger", validationLevel="off")
-    act()
-    bank.db.command("collMod", "ledger", validationLevel="strict")
+    collection.database.command("collMod", collection.name, validationLevel="off")
+    collection.update_one(which, {"$set": fields})
+    collection.database.command("collMod", collection.name, validationLevel="strict")
 
 
 @pytest.mark.parametrize(
@@ -117,6 +129,10 @@ def force(bank: Any, act: Callable[[], object]) -> None:
         (age_unapplied, {"unapplied"}),
         (lose_row, {"balance"}),
         (store_double, {"integers"}),
+        (store_int32, {"integers"}),
+        (balance_in_double, {"integers"}),
+        (balance_in_int32, {"integers"}),
+        (held_in_int32, {"integers"}),
         (charge_twice, {"once"}),
         (bill_late_unreleased, {"once"}),
         (turn_sign, {"sign"}),
