@@ -186,6 +186,7 @@ async def test_a_row_counts_though_its_end_is_damaged(
 ) -> None:
     user = ruins.bank.add_user(100_000)
     held = (await ruins.opened(user)).hold if opened else await ruins.bank.hold(user)
+    assert held is not None
     await ruins.bank.holds._record([(held, make_record(held, 40))])
     never_charged = await ruins.bank.hold(user)
     ruins.lines.append(b"00000000 {}\n")
