@@ -12,6 +12,7 @@ from mitmproxy import hooks
 import addons.proxy.stream  # noqa: F401 - registers its hook
 from addons import gateway_addons
 from addons.lifecycle import Lifecycle
+from addons.proxy.head import head_too_large
 from scripts import drift
 from scripts.cli.connect import CLIENTS, PLACEHOLDER, Target
 from shared.catalog.loading import load_catalog
@@ -65,7 +66,9 @@ def test_the_table_of_errors_is_all_there_is() -> None:
         (int(status), code.strip("`"), kind.strip("`"))
         for status, code, kind, _when in rows(REQUEST_PATH, "status")
     }
-    assert written == {raised(name) for name in constructors() - UNUSED}
+    too_large = head_too_large("x")
+    of_heads = {(too_large.status, too_large.code, too_large.kind)}
+    assert written == {raised(name) for name in constructors() - UNUSED} | of_heads
 
 
 def test_errors_that_are_unused_are_still_unused() -> None:
