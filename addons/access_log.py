@@ -8,6 +8,7 @@ import time
 from mitmproxy import http
 
 from addons.context import RequestContext
+from addons.gatekeeper import ENDPOINTS, MODELS
 from addons.services import Services
 from addons.settlement import closing_record
 
@@ -38,7 +39,7 @@ class AccessLog:
             "%s %s %s %d %s %s %dms",
             context.request_id,
             context.principal.username if context.principal else "-",
-            context.endpoint,
+            shown_path(context.endpoint),
             status,
             model,
             context.end_reason or "complete",
@@ -47,3 +48,10 @@ class AccessLog:
         refused = context.end_reason.startswith("refused:") and not context.opened
         if refused and context.principal is not None:
             self._services.ledger.log(closing_record(context, status))
+
+
+def shown_path(path: str) -> str:
+    """A path that may stand in a log: whatever follows a known one may be a key."""
+    if path in ENDPOINTS:
+        return path
+    return f"{MODELS}/…" if path.startswith(f"{MODELS}/") else "(unknown path)"

@@ -109,7 +109,8 @@ def _take_credentials(headers: http.Headers) -> dict[str, list[str]]:
             kept.append(field)
         elif name in _CREDENTIAL_HEADERS:
             value = field[1].decode("utf-8", "surrogateescape")
-            given.setdefault(name.decode(), []).append(value)
+            if value.strip():
+                given.setdefault(name.decode(), []).append(value)
     headers.fields = tuple(kept)
     return given
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mitmproxy import http
 
 from addons.context import RequestContext, is_open
@@ -9,7 +11,7 @@ from addons.gatekeeper import endpoint_at
 from addons.proxy.headers import FastHeaders
 from addons.proxy.plan import PLAN_KEY, UpstreamPlan
 from addons.services import Services
-from shared.domain.catalog import Dialect, Target, Upstream
+from shared.domain.catalog import Dialect, Target, Timeouts, Upstream
 from shared.wire import errors as refusals
 from shared.wire.requests import prepare_upstream
 
@@ -55,7 +57,9 @@ class Dispatch:
             host=upstream.host,
             port=upstream.port,
             credential=_credential(target.model.dialect, upstream.api_key),
-            timeouts=upstream.timeouts,
+            timeouts=patience(
+                upstream.timeouts, streams=bool(context.parsed and context.parsed.stream)
+            ),
             on_sent=lambda: self._sent(context),
         )
 
@@ -69,6 +73,13 @@ def _credential(dialect: Dialect, key: str) -> tuple[str, str]:
     if dialect is Dialect.ANTHROPIC:
         return "x-api-key", key
     return "authorization", f"Bearer {key}"
+
+
+def patience(timeouts: Timeouts, *, streams: bool) -> Timeouts:
+    """Timeouts of one request: an answer in one piece sends nothing before it is complete."""
+    if streams:
+        return timeouts
+    return replace(timeouts, first_byte_s=max(timeouts.first_byte_s, timeouts.total_s))
 
 
 def upstream_request(

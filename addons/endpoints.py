@@ -56,9 +56,15 @@ class Endpoints:
             database = "ok"
         except StoreError:
             database = "unavailable"
-        body: dict[str, object] = {"status": "ok" if database == "ok" else "degraded"}
+        journal = "failing" if self._services.ledger.failing else "ok"
+        healthy = database == "ok" and journal == "ok"
+        body: dict[str, object] = {"status": "ok" if healthy else "degraded"}
         if context.principal is not None and context.principal.role is Role.ADMIN:
-            body["checks"] = {"database": database, "draining": self._draining()}
+            body["checks"] = {
+                "database": database,
+                "journal": journal,
+                "draining": self._draining(),
+            }
         serving = database == "ok" and not self._draining()
         return local(context, orjson.dumps(body), 200 if serving else 503)
 

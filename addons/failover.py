@@ -106,4 +106,6 @@ def _body_of(response: http.Response) -> bytes:
 def _error_of(attempt: Attempt) -> GatewayError:
     if attempt.reason in _TIMEOUTS:
         return wire.upstream_timed_out()
+    if attempt.reason == "journal":
+        return wire.service_unavailable(attempt.message)
     return wire.upstream_failed(attempt.message)

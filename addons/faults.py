@@ -11,7 +11,7 @@ from addons.context import RequestContext
 from addons.proxy.plan import PLAN_KEY, Attempt
 from addons.replies import answer, as_gateway_error
 from addons.services import Services
-from addons.settlement import closing_record
+from addons.settlement import closing_record, fallback_record
 from shared.errors import GatewayError, JournalError, StoreError
 
 logger = logging.getLogger(__name__)
@@ -57,11 +57,14 @@ class FaultGuard:
 
     async def _settle(self, context: RequestContext, status: int) -> None:
         logger.error("request %s is settled by the guard", context.request_id)
-        try:
-            await self._services.ledger.settle(closing_record(context, status))
-        except Exception:
-            # Nobody stands behind the guard: the flow must go on, or its client waits for ever.
-            logger.exception("request %s could not be settled", context.request_id)
+        # Nobody stands behind the guard: the flow must go on, or its client waits for ever.
+        for make in (closing_record, fallback_record):
+            try:
+                await self._services.ledger.settle(make(context, status))
+            except Exception:
+                logger.exception("request %s could not be settled", context.request_id)
+            else:
+                return
 
 
 def _log(hook: str, shown: GatewayError, error: Exception) -> None:

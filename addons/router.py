@@ -7,10 +7,12 @@ from mitmproxy import http
 from addons.context import RequestContext, is_open
 from addons.gatekeeper import endpoint_at
 from addons.services import Services
-from shared.domain.catalog import Dialect, Target
+from shared.domain.catalog import Dialect, Model, Target
 from shared.wire import errors as refusals
 from shared.wire.requests import ParsedRequest, check_priced, parse_request
 
+LONG_CONTEXT_BETA = "context-1m"
+STANDARD_WINDOW = 200_000
 _PATH_OF = {Dialect.OPENAI: "/v1/chat/completions", Dialect.ANTHROPIC: "/v1/messages"}
 
 
@@ -39,6 +41,7 @@ class ModelRouter:
         if target.model.price is None:
             raise refusals.service_unavailable(f"{target.model.id} has no price")
         check_priced(parsed, target.model.price)
+        check_window(flow.request.headers.get("anthropic-beta", ""), target.model)
         context.target = target
 
     def _target(self, parsed: ParsedRequest, dialect: Dialect) -> Target:
@@ -49,3 +52,17 @@ class ModelRouter:
             message = f"The model {target.model.id} is served at {_PATH_OF[target.model.dialect]}."
             raise refusals.invalid_request(message, "model")
         return target
+
+
+def check_window(beta: str, model: Model) -> None:
+    """Refuse a longer context than the one that bounds the hold and that the price is for.
+
+    Raises:
+        GatewayError: 400.
+    """
+    if LONG_CONTEXT_BETA in beta and model.context_window <= STANDARD_WINDOW:
+        message = (
+            f"{model.id} has no price for the long context of anthropic-beta: {LONG_CONTEXT_BETA}. "
+            "Leave that beta out."
+        )
+        raise refusals.invalid_request(message, "anthropic-beta")

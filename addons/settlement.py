@@ -12,6 +12,8 @@ from shared.domain.usage import Usage
 
 CLIENT_DISCONNECTED = "client_disconnected"
 
+_UPSTREAM_FAULTS = ("upstream_error", "upstream_timeout")
+
 
 def opening_record(context: RequestContext) -> RequestRecord:
     """The record of a request that is about to leave: its usage is the input estimate."""
@@ -53,18 +55,33 @@ def closing_record(context: RequestContext, status: int) -> RequestRecord:
     )
 
 
+def fallback_record(context: RequestContext, status: int) -> RequestRecord:
+    """The record of a request whose real one cannot be made: the input estimate, if it was sent."""
+    opening = opening_record(context)
+    usage = opening.usage if context.sent else Usage()
+    return replace(
+        opening,
+        status=status,
+        end_reason=context.end_reason or "internal_error",
+        usage=usage,
+        cost_nano=cost_of(context, usage),
+    )
+
+
 def billed_usage(context: RequestContext) -> Usage:
     """What the upstream did for a request, as far as it is known.
 
-    Nothing before it was sent; nothing when the upstream refused or failed before its first
-    byte; the input estimate when the client left an upstream that was at work, be it in the
-    midst of a body that is not streamed; else what the upstream reported, or was seen to produce.
+    Nothing before it was sent; nothing when the upstream refused, or failed before it had produced
+    or reported anything; the input estimate when the client left an upstream that was at work, be
+    it in the midst of a body that is not streamed; else what the upstream reported, or was seen to
+    produce.
     """
     parsed = context.parsed
     if not context.sent or parsed is None or context.failed_unanswered:
         return Usage()
     if context.meter is not None:
-        return context.meter.usage(parsed.input_estimate)
+        failed_empty = context.end_reason in _UPSTREAM_FAULTS and not context.meter.usage(0).total
+        return Usage() if failed_empty else context.meter.usage(parsed.input_estimate)
     if context.upstream_status is None or _left_in_the_body(context):
         return Usage(input=parsed.input_estimate, estimated=True)
     return Usage()

@@ -72,7 +72,7 @@ class Attempt:
     Attributes:
         flow: Its flow; the hook sets `flow.response` unless it asks for a retry.
         number: 1 for the first.
-        reason: `refused`, `connect`, `first_byte`, `idle`, `total` or `broken`.
+        reason: `refused`, `connect`, `journal`, `first_byte`, `idle`, `total` or `broken`.
         message: For the log.
         reused: The connection had served before: the upstream may just have closed it.
         answered: Response headers had arrived.

@@ -187,11 +187,12 @@ class GatewayStream(HttpStream):
             )
             if (yield from self.check_killed(True)):
                 return False
+            reason = "connect"
             if not error:
-                error = self._connected(connection, plan)
+                error, reason = self._connected(connection, plan), "journal"
                 if not error:
                     return True
-            if not (yield from self._ask("connect", error)):
+            if not (yield from self._ask(reason, error)):
                 return False
 
     def _connected(self, connection: Server, plan: UpstreamPlan) -> str:

@@ -11,6 +11,10 @@ from shared.domain.usage import Usage
 class RequestLedger(Protocol):
     """The crash-safe life of a request: open, sent, checkpoints, then exactly one end."""
 
+    @property
+    def failing(self) -> bool:
+        """Whether the journal could not be written when it was last tried."""
+
     async def open(self, request: OpenRequest) -> None:
         """Make the request durable before an upstream hears of it.
 

@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from addons.access_log import AccessLog
+from addons.access_log import AccessLog, shown_path
 from tests.support.gateway_flows import (
     REQUEST_ID,
     answer_of,
@@ -91,3 +91,16 @@ def test_a_flow_without_a_context_is_no_line(hook: str, caplog: pytest.LogCaptur
 def test_a_flow_without_an_answer_is_no_line(caplog: pytest.LogCaptureFixture) -> None:
     AccessLog(services()).response(flow_of(bare_context()))
     assert lines(caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/v1/messages", "/v1/messages"),
+        ("/v1/models", "/v1/models"),
+        ("/v1/models/sk-troll-abc", "/v1/models/…"),
+        ("/sk-troll-abc", "(unknown path)"),
+    ],
+)
+def test_only_known_paths_are_written(path: str, shown: str) -> None:
+    assert shown_path(path) == shown

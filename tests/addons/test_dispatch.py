@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from mitmproxy import http
 
-from addons.dispatch import Dispatch
+from addons.dispatch import Dispatch, patience
 from addons.proxy.plan import PLAN_KEY, UpstreamPlan
-from shared.domain.catalog import Dialect
+from shared.domain.catalog import Dialect, Timeouts
 from shared.errors import GatewayError, JournalError
 from tests.support.gateway_flows import (
     REQUEST_ID,
@@ -39,8 +39,15 @@ def test_a_ready_request_gets_its_plan() -> None:
     plan = UpstreamPlan.of(flow)
     assert plan is not None
     assert (plan.scheme, plan.host, plan.port) == ("http", "127.0.0.1", 1)
-    assert plan.timeouts == PATIENT
+    assert plan.timeouts == patience(PATIENT, streams=False)
     assert plan.allows(flow.request)
+
+
+def test_an_answer_in_one_piece_may_take_as_long_as_the_whole() -> None:
+    timeouts = Timeouts(first_byte_s=60, total_s=900)
+    assert patience(timeouts, streams=True) == timeouts
+    assert patience(timeouts, streams=False).first_byte_s == 900
+    assert patience(Timeouts(first_byte_s=60, total_s=30), streams=False).first_byte_s == 60
 
 
 @pytest.mark.parametrize(

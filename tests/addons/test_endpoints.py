@@ -62,7 +62,8 @@ async def test_health_tells_strangers_one_word(principal: object) -> None:
 
 async def test_health_tells_an_admin_more() -> None:
     found = await content(services(), "/health", principal=ADMIN)
-    assert found == {"status": "ok", "checks": {"database": "ok", "draining": False}}
+    checks = {"database": "ok", "journal": "ok", "draining": False}
+    assert found == {"status": "ok", "checks": checks}
 
 
 async def test_health_without_a_database() -> None:

@@ -3,10 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from addons.router import ModelRouter
+from addons.router import ModelRouter, check_window
 from shared.domain.catalog import Dialect
 from shared.errors import GatewayError
-from tests.support.gateway_flows import answer_of, bare_context, flow_of, services
+from tests.support.gateway_flows import (
+    answer_of,
+    bare_context,
+    flow_of,
+    routed_context,
+    services,
+)
 from tests.support.gateway_worker import body, named
 
 DIALECTS = list(Dialect)
@@ -89,3 +95,18 @@ def test_what_is_not_to_be_routed(case: str) -> None:
     flow = flow_of(context, response=response, error=case == "lost", content=b"no json")
     ModelRouter(services()).request(flow)
     assert context.parsed is None
+
+
+@pytest.mark.parametrize(("window", "refused"), [(200_000, True), (1_000_000, False)])
+def test_a_longer_context_than_the_price_covers_is_refused(window: int, refused: bool) -> None:
+    target = routed_context(services(), Dialect.ANTHROPIC, "raw").target
+    assert target is not None
+    model = replace(target.model, context_window=window)
+    beta = "tools-2025-01-01, context-1m-2025-08-07"
+    check_window("tools-2025-01-01", model)
+    if not refused:
+        check_window(beta, model)
+        return
+    with pytest.raises(GatewayError) as caught:
+        check_window(beta, model)
+    assert (caught.value.status, caught.value.param) == (400, "anthropic-beta")

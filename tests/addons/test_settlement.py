@@ -3,8 +3,14 @@ from decimal import Decimal
 
 import pytest
 
-from addons.metering import BodyMeter
-from addons.settlement import billed_usage, closing_record, cost_of, opening_record
+from addons.metering import BodyMeter, StreamMeter
+from addons.settlement import (
+    billed_usage,
+    closing_record,
+    cost_of,
+    fallback_record,
+    opening_record,
+)
 from shared.domain.catalog import Dialect
 from shared.domain.pricing import Rates, make_price
 from shared.domain.usage import Usage
@@ -63,6 +69,26 @@ def test_a_client_that_leaves_in_a_body_pays_the_input() -> None:
     context.end_reason = "client_disconnected"
     assert context.parsed is not None
     assert billed_usage(context) == Usage(input=context.parsed.input_estimate, estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("end_reason", "piece", "free"),
+    [
+        ("upstream_error", b"", True),
+        ("upstream_timeout", b": ping\n\n", True),
+        ("upstream_error", b'data: {"error": {"message": "overloaded"}}\n\n', True),
+        ("upstream_error", b'data: {"choices": [{"delta": {"content": "hi"}}]}\n\n', False),
+        ("client_disconnected", b"", False),
+    ],
+)
+def test_a_stream_that_fails_with_nothing_in_it_is_free(
+    end_reason: str, piece: bytes, free: bool
+) -> None:
+    context = answered_context(services())
+    meter = StreamMeter(Dialect.OPENAI)
+    meter.reader.feed(piece)
+    context.meter, context.end_reason = meter, end_reason
+    assert (billed_usage(context) == Usage()) is free
 
 
 def test_an_answer_without_usage_is_estimated() -> None:
@@ -155,3 +181,15 @@ def test_a_price_of_nothing_costs_nothing() -> None:
     free = make_price(Rates(*[Decimal(0)] * 5))
     context.target = replace(context.target, model=replace(context.target.model, price=free))
     assert cost_of(context, REPORTED) == 0
+
+
+@pytest.mark.parametrize("sent", [False, True])
+def test_a_record_that_cannot_be_made_has_a_stand_in(sent: bool) -> None:
+    context = answered_context(services())
+    context.sent = sent
+    record = fallback_record(context, 500)
+    assert (record.status, record.end_reason) == (500, "internal_error")
+    assert record.usage.estimated is sent
+    assert (record.cost_nano > 0) is sent
+    assert context.hold is not None
+    assert record.cost_nano <= context.hold.amount_nano

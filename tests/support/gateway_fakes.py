@@ -159,6 +159,8 @@ class FakeLedger:
     errors: dict[str, Exception] = field(default_factory=dict)
     pause_s: dict[str, float] = field(default_factory=dict)
 
+    failing = False
+
     def reset(self) -> None:
         """As new."""
         for each in (self.steps, self.settled, self.logged, self.checkpoints, self.faults):

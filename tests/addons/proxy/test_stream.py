@@ -125,7 +125,8 @@ def test_a_failure_before_the_first_byte_is_an_error_and_free(
     if fault.steps:
         raw_upstream.script(*fault.steps)
     with worker.client() as client:
-        answer = client.ask(worker.post(dialect, named(fault.place, dialect)))
+        # Streamed: an answer in one piece may take as long as the whole.
+        answer = client.ask(worker.post(dialect, named(fault.place, dialect), stream=True))
         check_error(answer, fault.status, dialect)
         record = worker.settled()
         assert (record.cost_nano, record.status) == (0, fault.status)
@@ -263,8 +264,11 @@ def test_a_stream_that_breaks_ends_in_an_error_event(
     assert record.status == 200
     assert record.end_reason in ("upstream_error", "upstream_timeout")
     # The upstream's figures, where it came to them.
-    assert record.usage.estimated == (count < 5 or dialect is Dialect.ANTHROPIC)
-    assert record.cost_nano > 0
+    if record.usage.total:
+        assert record.usage.estimated == (count < 5 or dialect is Dialect.ANTHROPIC)
+    # What produced nothing costs nothing.
+    assert (record.cost_nano > 0) == (record.usage.total > 0)
+    assert record.usage.total > 0 or count < 2
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
