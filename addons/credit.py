@@ -97,8 +97,9 @@ class CreditGuard:
         if not refused.active:
             return refusals.invalid_api_key()
         affordable = _affordable(refused.free_nano, bound, parsed, price)
-        top_up = f"{(self._services.settings.public_url or '').rstrip('/')}/billing"
-        return refusals.insufficient_credits(affordable, top_up)
+        settings = self._services.settings
+        portal = settings.public_url or f"http://{settings.bind}:{settings.portal_port}"
+        return refusals.insufficient_credits(affordable, f"{portal.rstrip('/')}/billing")
 
     async def _open(self, context: RequestContext) -> None:
         opening = OpenRequest(context.hold, opening_record(context))
