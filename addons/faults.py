@@ -61,7 +61,7 @@ class FaultGuard:
         for make in (closing_record, fallback_record):
             try:
                 await self._services.ledger.settle(make(context, status))
-            except Exception:
+            except Exception:  # whatever it is, the next record is tried, and the flow goes on
                 logger.exception("request %s could not be settled", context.request_id)
             else:
                 return

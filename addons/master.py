@@ -61,6 +61,7 @@ class GatewayMaster(Master):
             tcp_timeout=TCP_TIMEOUT_S,
         )
         self.addons.freeze()
+        # `Options` is no mapping: it has `keys`, and cannot be iterated.
         options = {name: getattr(self.options, name) for name in self.options.keys()}  # noqa: SIM118
         self.listening = replace(listening, options=SimpleNamespace(**options))
 

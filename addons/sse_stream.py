@@ -119,7 +119,7 @@ class Relay:
             logger.warning("request %s: %s", self._context.request_id, error)
             self.failed = True
             return self.fail(wire.upstream_failed(str(error)))
-        except Exception:
+        except Exception:  # mitmproxy would lose this piece and go on
             logger.exception("relaying request %s failed", self._context.request_id)
             self.failed = True
             return self.fail(wire.internal_error())

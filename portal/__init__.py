@@ -67,6 +67,7 @@ def create_app(
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     trusted = settings.trusted_proxies
+    # Replacing the method is Flask's documented way to wrap an application.
     app.wsgi_app = TrustedProxies(app.wsgi_app, trusted)  # type: ignore[assignment]
     return app
 

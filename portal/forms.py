@@ -9,6 +9,7 @@ from flask_wtf import FlaskForm
 _ALWAYS = {"csrf_token"}
 
 
+# Flask-WTF has no types: its classes are Any, and so are the signatures that it calls.
 class Form(FlaskForm):  # type: ignore[misc]
     """A form that reads strings, one for each of its fields, and nothing else."""
 

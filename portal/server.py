@@ -15,6 +15,7 @@ WORKERS = 2
 GRACE_S = 20
 
 
+# Gunicorn has no types: its class is Any.
 class PortalServer(BaseApplication):  # type: ignore[misc]
     """Gunicorn with the portal in it; each worker makes its own application and connections."""
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _DOT = "."
 
 
+# Flask-Login has no types: its class is Any.
 class SessionUser(UserMixin):  # type: ignore[misc]
     """An account as Flask-Login sees it.
 

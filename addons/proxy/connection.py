@@ -36,6 +36,7 @@ class GatewayConnectionHandler(ProxyConnectionHandler):
         self._busy = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: dict[commands.RequestWakeup, asyncio.TimerHandle] = {}
+        # The master's, typed there as the class that a HookTable extends.
         self._hooks: HookTable = self.master.addons  # type: ignore[assignment]
         self._unsent: dict[Connection, list[bytes]] = {}
 
@@ -60,7 +61,7 @@ class GatewayConnectionHandler(ProxyConnectionHandler):
         try:
             for command in self.layer.handle_event(event):
                 self._carry_out(command)
-        except Exception:
+        except Exception:  # the boundary of the layers: a fault in them must not stall the worker
             logger.exception("the proxy layers failed; the connection is closed")
             self._events.clear()
             self._close(self.client)
@@ -143,7 +144,8 @@ class GatewayConnectionHandler(ProxyConnectionHandler):
     def _wake_later(self, command: commands.RequestWakeup) -> None:
         timer = asyncio.get_running_loop().call_later(command.delay, self._wake, command)
         self._timers[command] = timer
-        # A timer is cancelled with the connection, like the tasks that mitmproxy would make.
+        # Typed for tasks, of which nothing but `cancel` is used: a timer is cancelled with the
+        # connection, like the tasks that mitmproxy would make.
         self.wakeup_timer.add(timer)  # type: ignore[arg-type]
 
     def _wake(self, command: commands.RequestWakeup) -> None:

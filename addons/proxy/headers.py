@@ -37,6 +37,7 @@ class FastHeaders(http.Headers):
             raise KeyError(name)
         return ", ".join(values)
 
+    # Narrower than the generic `Mapping.get` on purpose: the values are text, the default too.
     def get(self, name: str | bytes, default: str | None = None) -> str | None:  # type: ignore[override]
         """The values of a header, joined; `default` when there is none."""
         values = self.get_all(name)

@@ -47,6 +47,7 @@ class GatewayMode(ReverseMode):
 class GatewayInstance(AsyncioServerInstance[GatewayMode]):
     """Accepts on the inherited socket; a draining worker just stops accepting."""
 
+    # The parent may also listen for UDP, and so returns a union.
     async def listen(self, _host: str, _port: int) -> list[asyncio.Server]:  # type: ignore[override]
         """Serve the socket of the master; host and port of the options mean nothing here."""
         listener = _listening().listener
@@ -58,6 +59,7 @@ class GatewayInstance(AsyncioServerInstance[GatewayMode]):
         context.server.address = self.mode.address
         return GatewayHttpLayer(context, _listening().policy)
 
+    # The parent also takes the streams of its Rust side, which this mode never sees.
     async def handle_stream(  # type: ignore[override]
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter | None = None
     ) -> None:
@@ -72,5 +74,6 @@ class GatewayInstance(AsyncioServerInstance[GatewayMode]):
 
 
 def _listening() -> Listening:
+    # `ctx.master` is typed as mitmproxy's own Master; in a worker it is a GatewayMaster.
     listening: Listening = ctx.master.listening  # type: ignore[attr-defined]
     return listening

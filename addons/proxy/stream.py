@@ -383,6 +383,7 @@ class GatewayStream(HttpStream):
     def _relay(self) -> StreamRelay | None:
         response = self.flow.response
         stream = response.stream if response is not None else None
+        # mitmproxy types the callable by its call alone; that it can fail is what tells ours.
         return stream if callable(stream) and hasattr(stream, "fail") else None  # type: ignore[return-value]
 
 
