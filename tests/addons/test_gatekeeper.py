@@ -124,6 +124,8 @@ def test_ordinary_heads_pass(headers: dict[str, str]) -> None:
     flow = flow_of()
     flow.request.headers.update(headers)
     gatekeeper().requestheaders(flow)
+    assert RequestContext.find(flow) is not None
+    assert flow.response is None
 
 
 @pytest.mark.parametrize(

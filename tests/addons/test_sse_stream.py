@@ -296,7 +296,10 @@ def test_what_no_client_can_read_is_refused(kind: str, extra: dict[str, str]) ->
 
 @pytest.mark.parametrize("kind", ["application/json", "application/problem+json", "text/json"])
 def test_all_kinds_of_json_pass(kind: str) -> None:
-    headers_of(sent_context(services()), answer_of(kind=kind))
+    response = answer_of(kind=kind)
+    headers_of(sent_context(services()), response)
+    assert response.headers["content-type"] == kind
+    assert not response.stream
 
 
 def test_an_error_of_the_upstream_is_left_to_failover() -> None:

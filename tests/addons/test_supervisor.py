@@ -155,7 +155,8 @@ def test_a_port_can_be_had_again_at_once() -> None:
         accepted.close()
         client.recv(1)
     listener.close()
-    open_listener("127.0.0.1", port).close()
+    with open_listener("127.0.0.1", port) as again:
+        assert again.getsockname()[1] == port
 
 
 def test_the_gateway_s_worker_is_this_interpreter() -> None:
