@@ -11,7 +11,7 @@ SUBCOMMANDS = {
     "up": ("up", "up", "Start everything in the foreground."),
     "gateway": ("serve", "gateway", "The gateway alone."),
     "portal": ("serve", "portal", "The portal alone."),
-    "housekeeping": ("serve", "housekeeping", "Sweeper, auditor, expiry: one leased process."),
+    "housekeeping": ("serve", "housekeeping", "Sweeper of lost holds: one leased process."),
     "simulator": ("serve", "simulator", "An upstream to try things with, on loopback."),
     "connect": ("connect", "connect", "Print the lines that point a client here."),
     "check-config": ("check_config", "check_config", "Check config.json."),
