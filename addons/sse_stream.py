@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from mitmproxy import http
 
@@ -23,6 +24,7 @@ from shared.domain.usage import Usage
 from shared.errors import GatewayError, StreamError
 from shared.wire import errors as wire
 from shared.wire.usage_chunk import UsageChunkFilter
+from shared.wire.whole_events import WholeEvents
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +34,16 @@ NOTE_BYTES = 4096
 _KEPT_OF_STREAMS = frozenset({b"content-type"})
 _KEPT_OF_BODIES = frozenset({b"content-type", b"content-encoding"})
 _STREAM_FIELDS = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
-_BOUNDARIES = (b"\n\n", b"\r\n\r\n", b"\r\r")
-_OVERLAP_BYTES = 3
+
+
+class Stage(Protocol):
+    """A step of an answer's bytes towards the client: whole events out, cut anywhere in."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Take the next bytes; returns those that may go on, possibly none."""
+
+    def flush(self) -> bytes:
+        """The stream is complete: what was held back."""
 
 
 class SseStream:
@@ -86,7 +96,13 @@ class SseStream:
 
 
 class Relay:
-    """The stream callable of one answer."""
+    """The stream callable of one answer.
+
+    Args:
+        context: Of the request.
+        meter: Reads usage from the upstream's bytes.
+        checkpoint: Tells the ledger how far the stream has come.
+    """
 
     def __init__(
         self,
@@ -98,12 +114,8 @@ class Relay:
         self._context = context
         self._meter = meter
         self._checkpoint = checkpoint
-        parsed = context.parsed
-        self._estimate = parsed.input_estimate if parsed else 0
-        hide = context.dialect is Dialect.OPENAI and not (parsed and parsed.asked_for_usage)
-        self._filter = UsageChunkFilter() if hide else None
-        self._held: list[bytes] = []
-        self._overlap = b""
+        self._estimate = context.parsed.input_estimate if context.parsed else 0
+        self._stages = stages_of(context)
         self._ended = False
         self._told = False
         self._noted_at_s = float("-inf")
@@ -129,7 +141,10 @@ class Relay:
         if self._ended:
             return []
         if self._meter.reader.complete and not self.failed:
-            return self._finish()
+            try:
+                return self._finish()
+            except StreamError as broken:
+                logger.warning("request %s: %s", self._context.request_id, broken)
         self._ended = True
         return self.report(error)
 
@@ -145,7 +160,9 @@ class Relay:
     def _pass(self, data: bytes) -> list[bytes]:
         self._meter.reader.feed(data)
         self._note(len(data))
-        return _chunks(self._filtered(self._whole_events(data)))
+        for stage in self._stages:
+            data = stage.feed(data)
+        return _chunks(data)
 
     def _note(self, size: int) -> None:
         """Tell the ledger how far the stream has come, every second or few kilobytes."""
@@ -155,26 +172,6 @@ class Relay:
             return
         self._noted_at_s, self._unnoted_bytes = now_s, 0
         self._checkpoint(self._context.request_id, self._meter.usage(self._estimate))
-
-    def _whole_events(self, data: bytes) -> bytes:
-        """Hold back an event that is not complete.
-
-        A client could not read it anyway, and an error event could not follow a torn one. Only
-        what is new is searched: a large event comes in many pieces.
-        """
-        end = last_boundary(self._overlap + data) - len(self._overlap)
-        if end <= 0:
-            self._held.append(data)
-            self._overlap = (self._overlap + data)[-_OVERLAP_BYTES:]
-            return b""
-        events = b"".join([*self._held, data[:end]])
-        rest = data[end:]
-        self._held = [rest] if rest else []
-        self._overlap = rest[-_OVERLAP_BYTES:]
-        return events
-
-    def _filtered(self, events: bytes) -> bytes:
-        return self._filter.feed(events) if self._filter is not None else events
 
     def _end(self) -> list[bytes]:
         """The upstream has ended: complete, or cut without a word."""
@@ -187,17 +184,20 @@ class Relay:
         return self._finish()
 
     def _finish(self) -> list[bytes]:
+        rest = b""
+        for stage in self._stages:
+            rest = stage.feed(rest) + stage.flush() if rest else stage.flush()
         self._ended = True
-        tail = self._filtered(b"".join(self._held))
-        return _chunks(tail + self._filter.flush() if self._filter is not None else tail)
+        return _chunks(rest)
 
 
-def last_boundary(data: bytes) -> int:
-    """Where the last complete event of a piece of a stream ends, 0 when none does."""
-    if data.endswith(b"\n\n"):
-        return len(data)
-    ends = (data.rfind(mark) + len(mark) for mark in _BOUNDARIES if mark in data)
-    return max(ends, default=0)
+def stages_of(context: RequestContext) -> list[Stage]:
+    """What an answer's bytes pass on their way from the upstream to the client."""
+    stages: list[Stage] = [WholeEvents()]
+    asked = context.parsed is not None and context.parsed.asked_for_usage
+    if context.dialect is Dialect.OPENAI and not asked:
+        stages.append(UsageChunkFilter())
+    return stages
 
 
 def _chunks(data: bytes) -> list[bytes]:

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from addons.metering import BodyMeter, StreamMeter
-from addons.sse_stream import NOTE_BYTES, Relay, SseStream, last_boundary
+from addons.sse_stream import NOTE_BYTES, Relay, SseStream
 from shared.domain.accounts import RateState
 from shared.domain.catalog import Dialect
 from shared.domain.usage import Usage
@@ -205,25 +205,6 @@ def test_nothing_follows_a_complete_stream() -> None:
     assert relay(b"") == []
     assert relay.fail(wire.internal_error()) == []
     assert not context.end_reason
-
-
-@pytest.mark.parametrize(
-    ("data", "end"),
-    [
-        (b"", 0),
-        (b"data: x", 0),
-        (b"data: x\n", 0),
-        (b"data: x\n\n", 9),
-        (b"data: x\n\ndata", 9),
-        (b"data: x\r\n\r\ndata", 11),
-        (b"data: x\r\rdata", 9),
-        (b"a\n\nb\r\n\r\nc", 8),
-        (b"a\r\n\r\nb\n\nc", 8),
-        (b"\n\n", 2),
-    ],
-)
-def test_where_the_last_event_ends(data: bytes, end: int) -> None:
-    assert last_boundary(data) == end
 
 
 # The addon
