@@ -65,8 +65,15 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def read_messages_request(fields: Fields, body_bytes: int) -> ParsedRequest:
+def read_messages_request(
+    fields: Fields, body_bytes: int, *, limited: bool = True
+) -> ParsedRequest:
     """Check the fields of a message.
+
+    Args:
+        fields: The body.
+        body_bytes: Its size.
+        limited: Whether `max_tokens` must be there; a translation may leave it open.
 
     Raises:
         GatewayError: 400, with the parameter at fault.
@@ -83,7 +90,7 @@ def read_messages_request(fields: Fields, body_bytes: int) -> ParsedRequest:
         model=model,
         stream=boolean(fields, "stream"),
         asked_for_usage=True,
-        max_tokens=_max_tokens(fields),
+        max_tokens=_max_tokens(fields, limited=limited),
         choices=1,
         input_tokens_bound=input_bound_of(body_bytes, media),
         needs_context_window=media.elsewhere,
@@ -107,9 +114,9 @@ def _check_scalars(fields: Fields) -> None:
         refuse("thread", STORED)
 
 
-def _max_tokens(fields: Fields) -> int:
+def _max_tokens(fields: Fields, *, limited: bool) -> int | None:
     value = integer(fields, "max_tokens", 1, MAX_MAX_TOKENS)
-    if value is None:
+    if value is None and limited:
         refuse("max_tokens", "Field required")
     return value
 

@@ -11,7 +11,13 @@ import pytest
 from shared.domain.catalog import Dialect
 from shared.domain.pricing import Rates, make_price
 from shared.errors import GatewayError
-from shared.wire.requests import ParsedRequest, check_priced, parse_request, prepare_upstream
+from shared.wire.requests import (
+    ParsedRequest,
+    check_priced,
+    parse_request,
+    prepare_upstream,
+    read_translated,
+)
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 OPENAI, ANTHROPIC = Dialect.OPENAI, Dialect.ANTHROPIC
@@ -169,3 +175,40 @@ def test_a_large_body_of_text_is_accepted() -> None:
     text = 'code {"a": [1, 2], "b": "\\n"} đ ' * 600_000
     parsed = parse(OPENAI, messages=[{"role": "user", "content": text}])
     assert parsed.input_tokens_bound > len(text)
+
+
+@pytest.mark.parametrize("dialect", [OPENAI, ANTHROPIC])
+def test_a_translation_may_leave_the_limit_open(dialect: Dialect) -> None:
+    read = read_translated(parse(OPENAI), dialect, {"messages": SAID})
+    assert (read.dialect, read.model, read.max_tokens) == (dialect, "m", None)
+    limit = "max_tokens" if dialect is ANTHROPIC else "max_completion_tokens"
+    sent = json.loads(prepare_upstream(read, "up", 77))
+    assert (sent["model"], sent[limit]) == ("up", 77)
+
+
+def test_a_translation_of_a_limited_request_is_limited() -> None:
+    with pytest.raises(GatewayError, match="max_tokens"):
+        read_translated(parse(OPENAI, max_tokens=5), ANTHROPIC, {"messages": SAID})
+
+
+def test_a_translation_is_bounded_by_its_own_size() -> None:
+    short = read_translated(parse(OPENAI), ANTHROPIC, {"messages": SAID})
+    said = [{"role": "user", "content": "hi" + "x" * 1000}]
+    longer = read_translated(parse(OPENAI), ANTHROPIC, {"messages": said})
+    assert longer.input_tokens_bound == short.input_tokens_bound + 1000
+
+
+@pytest.mark.parametrize(
+    ("limit", "thinking"),
+    [
+        (5000, {"type": "enabled", "budget_tokens": 4096}),
+        (4096, {"type": "enabled", "budget_tokens": 4095}),
+        (1025, {"type": "enabled", "budget_tokens": 1024}),
+        (1024, None),
+    ],
+)
+def test_thinking_fits_the_limit_that_is_put_in(limit: int, thinking: Any) -> None:
+    chosen = {"messages": SAID, "thinking": {"type": "enabled", "budget_tokens": 4096}}
+    read = read_translated(parse(OPENAI), ANTHROPIC, chosen)
+    assert json.loads(prepare_upstream(read, "up", limit)).get("thinking") == thinking
+    assert read.body["thinking"]["budget_tokens"] == 4096
