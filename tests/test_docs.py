@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mitmproxy import hooks
 
-import addons.proxy.stream  # noqa: F401 - registers its hook
+import addons.proxy.attempts  # noqa: F401 - registers its hook
 from addons import gateway_addons
 from addons.lifecycle import Lifecycle
 from addons.proxy.head import head_too_large

@@ -1,54 +1,35 @@
-"""One request and its answer, on mitmproxy's HttpStream.
+"""One request and its answer; here is the side of the answer.
 
-What it adds: no upstream without a plan, failed attempts are told to the addons before a byte has
-gone to the client, refusals are answered without reading the body to its end, and a stream that
-breaks ends with an error event.
+What it adds to mitmproxy's HttpStream: an answer is bounded and has deadlines, one that cannot be
+trusted or breaks off is a failed attempt, and a stream that breaks ends with an error event.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
 
 from mitmproxy import http
 from mitmproxy.connection import Server
-from mitmproxy.net.http import http1, status_codes
+from mitmproxy.net.http import status_codes
 from mitmproxy.net.http.validate import validate_headers
-from mitmproxy.proxy import commands, events
+from mitmproxy.proxy import events
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import GetHttpConnection, HttpStream, SendHttp
+from mitmproxy.proxy.layers.http import SendHttp
 from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent
 from mitmproxy.proxy.layers.http._events import (
-    RequestData,
-    RequestEndOfMessage,
-    RequestHeaders,
     RequestProtocolError,
     ResponseData,
-    ResponseEndOfMessage,
     ResponseHeaders,
     ResponseProtocolError,
 )
-from mitmproxy.proxy.layers.http._hooks import HttpResponseHook
 
+from addons.proxy.attempts import TIMEOUTS, AttemptStream, failure
 from addons.proxy.deadlines import Deadlines
 from addons.proxy.headers import FastHeaders
-from addons.proxy.plan import Attempt, LayerPolicy, StreamRelay, UpstreamPlan
-from shared.errors import GatewayError, TrollError
+from addons.proxy.plan import LayerPolicy, StreamRelay
+from addons.proxy.upload import Answer, Commands
 from shared.wire import errors as refusals
-
-UNREAD_BODY_BYTES = 64 * 1024
-
-Commands = Generator[commands.Command, Any, None]
-Answer = Generator[commands.Command, Any, bool]
-
-
-@dataclass
-class UpstreamAttemptFailedHook(commands.StartHook):
-    """An upstream attempt failed before a byte went to the client: answer it, or retry."""
-
-    attempt: Attempt
 
 
 @dataclass
@@ -68,7 +49,7 @@ class UpstreamTimedOut(HttpEvent):
     reason: str
 
 
-class GatewayStream(HttpStream):
+class GatewayStream(AttemptStream):
     """A request of a client, its upstream attempts, and the one answer it gets."""
 
     def __init__(
@@ -79,15 +60,8 @@ class GatewayStream(HttpStream):
         deadlines: Deadlines,
         served: set[Server],
     ) -> None:
-        super().__init__(context, stream_id)
-        self._policy = policy
-        self._deadlines = deadlines
-        self._served = served
-        self._attempts = 0
-        self._reused = False
-        self._unread_bytes = 0
+        super().__init__(context, stream_id, policy, deadlines, served)
         self._client_gone = False
-        self._idle_s = 0.0
 
     def _handle_event(self, event: events.Event) -> Commands:
         if isinstance(event, UpstreamTimedOut):
@@ -97,118 +71,7 @@ class GatewayStream(HttpStream):
         else:
             yield from super()._handle_event(event)
 
-    # Requests
-
-    def state_wait_for_request_headers(self, event: RequestHeaders) -> Commands:
-        """Let the addons see the head; answer at once what they refuse."""
-        expects = "expect" in event.request.headers
-        if not event.end_stream:
-            self._deadlines.set("body", time.monotonic() + self._policy.body_s)
-        yield from super().state_wait_for_request_headers(event)
-        if self.client_state != self.state_consume_request_body or self.flow.response is None:
-            return
-        if not event.end_stream and (expects or self._unread_size() > UNREAD_BODY_BYTES):
-            yield from self._answer_early()
-
-    def state_consume_request_body(self, event: HttpEvent) -> Commands:
-        """Buffer the body, with a deadline between its pieces."""
-        if isinstance(event, RequestData):
-            self._deadlines.set("body", time.monotonic() + self._policy.body_s)
-        elif isinstance(event, RequestEndOfMessage):
-            self._deadlines.clear("body")
-        yield from super().state_consume_request_body(event)
-
-    def check_body_size(self, request: bool) -> Answer:
-        """Bound both bodies; a request that grows too large is answered at once."""
-        if request:
-            if len(self.request_body_buf) <= self._policy.max_body:
-                return False
-            self.flow.response = self._policy.answer(
-                self.flow, refusals.request_too_large(self._policy.max_body)
-            )
-            yield from self._answer_early()
-            return True
-        if len(self.response_body_buf) <= self._policy.max_response:
-            return False
-        yield from self.upstream_failed("broken", "the response body is too large")
-        return True
-
-    def state_errored(self, event: HttpEvent) -> Commands:
-        """Swallow what still arrives, up to a bound."""
-        if isinstance(event, RequestData):
-            self._unread_bytes += len(event.data)
-            if self._unread_bytes > UNREAD_BODY_BYTES:
-                yield commands.CloseConnection(self.context.client)
-        yield from ()
-
-    def _unread_size(self) -> int:
-        size = http1.expected_http_body_size(self.flow.request)
-        return UNREAD_BODY_BYTES + 1 if size is None else size
-
-    def _cut_upload(self) -> Commands:
-        """The worker leaves while the body still comes: no upstream has heard of it."""
-        if self.flow.response is None:
-            error = refusals.service_unavailable("the worker left during the upload")
-            self.flow.response = self._policy.answer(self.flow, error)
-        yield from self._answer_early()
-
-    def _answer_early(self) -> Commands:
-        """Answer before the body is complete, then close: the rest is not worth reading."""
-        response = self.flow.response
-        assert response is not None
-        self.request_body_buf.clear()
-        self._deadlines.clear("body")
-        yield HttpResponseHook(self.flow)
-        response.headers["connection"] = "close"
-        yield SendHttp(ResponseHeaders(self.stream_id, response, False), self.context.client)
-        if response.raw_content:
-            data = ResponseData(self.stream_id, response.raw_content)
-            yield SendHttp(data, self.context.client)
-        self.client_state = self.server_state = self.state_errored
-        self.flow.live = False
-        yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
-        yield commands.CloseTcpConnection(self.context.client, half_close=True)
-        self._deadlines.set("linger", time.monotonic() + 2.0)
-
-    # Upstream
-
-    def make_server_connection(self) -> Answer:
-        """Connect where the plan says; without a plan nothing leaves."""
-        while True:
-            plan = UpstreamPlan.of(self.flow)
-            if plan is None or not plan.allows(self.flow.request):
-                return (yield from self._give_up("refused", "no decision where to send this"))
-            self._attempts += 1
-            connection, error = yield GetHttpConnection(
-                (plan.host, plan.port),
-                plan.scheme == "https",
-                self.flow.server_conn.via,
-                self.flow.server_conn.transport_protocol,
-            )
-            if (yield from self.check_killed(True)):
-                return False
-            reason = "connect"
-            if not error:
-                error, reason = self._connected(connection, plan), "journal"
-                if not error:
-                    return True
-            if not (yield from self._ask(reason, error)):
-                return False
-
-    def _connected(self, connection: Server, plan: UpstreamPlan) -> str:
-        """Take a connection into use; a message when the request must not leave after all."""
-        self._reused = connection in self._served
-        self._served.add(connection)
-        self.context.server = self.flow.server_conn = connection
-        self._idle_s = plan.timeouts.idle_s
-        now = time.monotonic()
-        self._deadlines.set("first_byte", now + plan.timeouts.first_byte_s)
-        self._deadlines.set("total", now + plan.timeouts.total_s)
-        try:
-            plan.on_sent()
-        except TrollError as error:
-            return str(error)
-        return ""
+    # Answers
 
     def state_wait_for_response_headers(self, event: ResponseHeaders) -> Commands:
         """The answer begins: the addons decide how it is relayed."""
@@ -226,6 +89,15 @@ class GatewayStream(HttpStream):
             # A stream without a body is one that was cut: the relay must see its end.
             yield from self.start_response_stream()
         self._touch()
+
+    def check_body_size(self, request: bool) -> Answer:
+        """Bound both bodies; an answer that grows too large has failed."""
+        if request:
+            return (yield from super().check_body_size(request))
+        if len(self.response_body_buf) <= self._policy.max_response:
+            return False
+        yield from self.upstream_failed("broken", "the response body is too large")
+        return True
 
     def check_invalid(self, request: bool) -> Answer:
         """An upstream whose headers cannot be trusted has failed like any other."""
@@ -263,7 +135,7 @@ class GatewayStream(HttpStream):
 
     def send_response(self, already_streamed: bool = False) -> Commands:
         """Send the answer; an error that the last hooks raised still reaches a stream."""
-        self._deadlines.clear("first_byte", "idle", "total")
+        self._deadlines.clear(*TIMEOUTS)
         response = self.flow.response
         generator = super().send_response(already_streamed)
         for_stream = self._relay() if already_streamed else None
@@ -292,7 +164,8 @@ class GatewayStream(HttpStream):
         """An upstream that breaks is answered for; a client that leaves ends the flow."""
         if not isinstance(event, ResponseProtocolError):
             self._client_gone = True
-            self._deadlines.clear("body", "first_byte", "idle", "total")
+            self._expect_no_more()
+            self._deadlines.clear(*TIMEOUTS)
             yield from super().handle_protocol_error(event)
             return
         # We closed the upstream ourselves when the client left: that is no failure of its.
@@ -304,7 +177,7 @@ class GatewayStream(HttpStream):
 
     def upstream_failed(self, reason: str, message: str) -> Commands:
         """The upstream broke or was too slow, wherever the answer had come to."""
-        if self.client_state == self.state_consume_request_body:
+        if self._uploading():
             yield from self._cut_upload()
             return
         if self._streaming():
@@ -317,51 +190,14 @@ class GatewayStream(HttpStream):
         yield AbandonUpstream(self.context.server)
         self.response_body_buf.clear()
         if (yield from self._ask(reason, message, answered=answered)):
-            self.server_state = self.state_wait_for_response_headers
             yield from self._send_again()
 
     def _end_broken_stream(self, reason: str) -> Commands:
         relay = self._relay()
         if relay is not None:
-            for chunk in relay.fail(_broken(reason)):
+            for chunk in relay.fail(failure(reason)):
                 yield SendHttp(ResponseData(self.stream_id, chunk), self.context.client)
         yield from self.send_response(already_streamed=True)
-
-    def _ask(self, reason: str, message: str, *, answered: bool = False) -> Answer:
-        """Ask the addons: True to try again, False when the failure has been answered."""
-        self._deadlines.clear("first_byte", "idle", "total")
-        attempt = Attempt(self.flow, self._attempts, reason, message, self._reused, answered)
-        self.flow.response = None
-        yield UpstreamAttemptFailedHook(attempt)
-        if (yield from self.check_killed(True)):
-            return False
-        if attempt.retry and not answered:
-            self.flow.server_conn = Server(address=None)
-            return True
-        return (yield from self._answer_failure())
-
-    def _give_up(self, reason: str, message: str) -> Answer:
-        attempt = Attempt(self.flow, self._attempts, reason, message)
-        yield UpstreamAttemptFailedHook(attempt)
-        if (yield from self.check_killed(True)):
-            return False
-        return (yield from self._answer_failure())
-
-    def _answer_failure(self) -> Answer:
-        if self.flow.response is None:
-            self.flow.response = self._policy.answer(self.flow, _broken("broken"))
-        self.server_state = self.state_consume_response_body
-        yield from self.send_response()
-        return False
-
-    def _send_again(self) -> Commands:
-        if not (yield from self.make_server_connection()):
-            return
-        request, content = self.flow.request, self.flow.request.raw_content or b""
-        yield SendHttp(RequestHeaders(self.stream_id, request, not content), self.context.server)
-        if content:
-            yield SendHttp(RequestData(self.stream_id, content), self.context.server)
-        yield SendHttp(RequestEndOfMessage(self.stream_id), self.context.server)
 
     # Ends
 
@@ -409,9 +245,3 @@ def _detached(response: http.Response) -> http.Response:
         timestamp_start=data.timestamp_start,
         timestamp_end=None,
     )
-
-
-def _broken(reason: str) -> GatewayError:
-    if reason in ("first_byte", "idle", "total"):
-        return refusals.upstream_timed_out()
-    return refusals.upstream_failed()

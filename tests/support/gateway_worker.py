@@ -28,6 +28,7 @@ from addons.worker import Worker
 from shared.domain.catalog import Catalog, Dialect, Model, Timeouts, Upstream
 from shared.domain.pricing import Rates, make_price
 from shared.settings import Settings
+from tests.support import streams
 from tests.support.gateway_fakes import (
     ADMIN,
     BOB,
@@ -51,6 +52,8 @@ HURRIED = Timeouts(connect_s=5, first_byte_s=10, idle_s=10, total_s=0.4)
 PRICE = make_price(
     Rates(Decimal(3), Decimal(15), Decimal("3.75"), Decimal(6), Decimal("0.3"), Decimal(10))
 )
+# Of an answer in `streams`.
+COST_NANO = streams.INPUT_TOKENS * 3000 + streams.OUTPUT_TOKENS * 15000
 MAX_OUTPUT = 4096
 CONTEXT_WINDOW = 200_000
 PATHS = {Dialect.OPENAI: "/v1/chat/completions", Dialect.ANTHROPIC: "/v1/messages"}

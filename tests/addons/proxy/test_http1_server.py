@@ -12,6 +12,7 @@ from shared.domain.accounts import RateState
 from shared.domain.catalog import Dialect
 from shared.domain.keys import generate_key
 from shared.errors import StoreUnavailable
+from tests.support.gateway_errors import check_error
 from tests.support.gateway_worker import (
     MAX_BODY,
     PATHS,
@@ -21,7 +22,6 @@ from tests.support.gateway_worker import (
     named,
     request,
 )
-from tests.support.raw_client import Answer
 from tests.support.raw_upstream import RawUpstream, response
 
 DIALECTS = list(Dialect)
@@ -189,26 +189,6 @@ BODIES = {
 ALL = CREDENTIALS | HEADS | BODIES
 
 
-def check_error(answer: Answer, status: int, dialect: Dialect, *, bodyless: bool = False) -> None:
-    """An error of ours: JSON in the dialect, ids, nothing of mitmproxy."""
-    assert answer.status == status, answer
-    assert answer.headers["content-type"] == "application/json"
-    assert answer.headers["x-request-id"] == answer.headers["request-id"]
-    assert answer.headers["x-request-id"].startswith("req_")
-    assert "server" not in answer.headers
-    assert "mitmproxy" not in answer.body.decode().lower()
-    if bodyless:
-        return
-    error = answer.json["error"]
-    assert answer.json["request_id"] == answer.headers["request-id"]
-    assert error["message"]
-    if dialect is Dialect.ANTHROPIC:
-        assert answer.json["type"] == "error"
-        assert set(error) == {"type", "message"}
-    else:
-        assert set(error) == {"type", "message", "param", "code"}
-
-
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("name", ALL)
 def test_bad_input(
@@ -336,60 +316,12 @@ def test_pipelining_is_bounded(worker: RunningWorker, raw_upstream: RawUpstream)
     worker.settled()
 
 
-def test_expect_is_answered_with_100(worker: RunningWorker, raw_upstream: RawUpstream) -> None:
-    raw_upstream.script(response(b"{}"))
-    data = body(Dialect.OPENAI, named("raw", Dialect.OPENAI))
-    with worker.client() as client:
-        headers = ("expect: 100-continue", f"content-length: {len(data)}")
-        client.send(worker.keyed("POST", PATHS[Dialect.OPENAI], *headers))
-        assert client.read_head_and_body().status == 100
-        assert client.ask(data).status == 200
-    assert "expect" not in raw_upstream.requests[0].headers
-
-
-def test_expect_without_a_key_gets_no_100(worker: RunningWorker) -> None:
-    with worker.client() as client:
-        headers = ("expect: 100-continue", "content-length: 20")
-        client.send(request("POST", PATHS[Dialect.OPENAI], *headers))
-        check_error(client.read_head_and_body(), 401, Dialect.OPENAI)
-        client.half_close()
-        assert client.is_closed()
-
-
 def test_a_chunked_body_is_read(worker: RunningWorker, raw_upstream: RawUpstream) -> None:
     raw_upstream.script(response(b"{}"))
     data = body(Dialect.OPENAI, named("raw", Dialect.OPENAI))
     pieces = b"".join(b"1\r\n%c\r\n" % byte for byte in data) + b"0\r\n\r\n"
     assert worker.ask(chunked(pieces)(worker, PATHS[Dialect.OPENAI])).status == 200
     assert json.loads(raw_upstream.requests[0].body)["messages"] == json.loads(data)["messages"]
-
-
-@pytest.mark.parametrize(
-    ("framing", "status"),
-    [
-        ("content-length: 10000000", 413),
-        ("content-length: 900000", 401),
-        ("transfer-encoding: chunked", 401),
-    ],
-)
-def test_a_large_upload_without_a_key_is_not_read(
-    worker: RunningWorker, framing: str, status: int
-) -> None:
-    with worker.client() as client:
-        answer = client.ask(request("POST", "/v1/messages", framing))
-        check_error(answer, status, Dialect.ANTHROPIC)
-        piece = b"ffff\r\n" + b"x" * 0xFFFF + b"\r\n"
-        for _ in range(8):
-            client.send(piece)
-        assert client.is_closed()
-
-
-def test_broken_chunks_after_an_early_answer_do_no_harm(worker: RunningWorker) -> None:
-    with worker.client() as client:
-        head = request("POST", "/v1/messages", "transfer-encoding: chunked")
-        check_error(client.ask(head), 401, Dialect.ANTHROPIC)
-        client.send(b"zz\r\n")
-        assert client.is_closed()
 
 
 @pytest.mark.parametrize(

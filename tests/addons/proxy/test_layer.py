@@ -1,8 +1,9 @@
-"""What the layer adds to mitmproxy's, by itself; the rest is tested over sockets."""
+"""What the layer adds to mitmproxy's: merged pieces, the key on a copy, deadlines, cuts."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 
 import pytest
@@ -19,8 +20,16 @@ from addons.proxy.layer import merge_response_data
 from addons.proxy.plan import PLAN_KEY
 from shared.domain.catalog import Dialect
 from tests.support import streams
-from tests.support.gateway_worker import IDLE_S, UPSTREAM_KEY, RunningWorker, named, request
-from tests.support.raw_upstream import Do, RawUpstream, chunk, response, stream_head
+from tests.support.gateway_worker import (
+    IDLE_S,
+    PATHS,
+    UPSTREAM_KEY,
+    RunningWorker,
+    body,
+    named,
+    request,
+)
+from tests.support.raw_upstream import Do, Pause, RawUpstream, chunk, response, stream_head
 
 DIALECTS = list(Dialect)
 
@@ -74,6 +83,55 @@ def test_the_key_goes_on_a_copy(
     assert UPSTREAM_KEY not in repr(flow.get_state())
 
 
+def test_the_upstream_key_is_on_no_flow(worker: RunningWorker, raw_upstream: RawUpstream) -> None:
+    raw_upstream.script(Do.RESET)
+    raw_upstream.script(stream_head(), chunk(b""))
+    raw_upstream.script(response(b"{}"))
+    dialect = Dialect.ANTHROPIC
+    for stream in (False, True, False):
+        worker.ask(worker.post(dialect, named("raw", dialect), stream=stream))
+    assert all(UPSTREAM_KEY.encode() in received.head for received in raw_upstream.requests)
+    assert len(raw_upstream.requests) == 3
+    assert len(worker.spy.seen) >= 11
+    assert UPSTREAM_KEY not in "".join(worker.spy.seen)
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_only_what_is_named_goes_to_the_upstream(
+    worker: RunningWorker, raw_upstream: RawUpstream, dialect: Dialect
+) -> None:
+    raw_upstream.script(response(b"{}"))
+    data = body(dialect, named("prefixed", dialect, "model-7"), metadata={"a": 1})
+    headers = ("anthropic-version: 2024-01-01", "anthropic-beta: one,two", "user-agent: me/1")
+    more = ("cookie: a=b", "x-forwarded-for: 6.6.6.6", "te: trailers", "proxy-authorization: x")
+    path = f"{PATHS[dialect]}?beta=true&key=1"
+    worker.ask(worker.keyed("POST", path, *headers, *more, "x-secret: s", data=data))
+    (received,) = raw_upstream.requests
+    common = {
+        "content-type": "application/json",
+        "accept": "application/json",
+        "accept-encoding": "identity",
+        "user-agent": "TrollLLM",
+        "host": f"127.0.0.1:{raw_upstream.port}",
+        "content-length": str(len(received.body)),
+    }
+    own = {
+        Dialect.OPENAI: {"authorization": f"Bearer {UPSTREAM_KEY}"},
+        Dialect.ANTHROPIC: {
+            "x-api-key": UPSTREAM_KEY,
+            "anthropic-version": "2024-01-01",
+            "anthropic-beta": "one,two",
+        },
+    }
+    query = "?beta=true" if dialect is Dialect.ANTHROPIC else ""
+    line = f"POST /prefix{PATHS[dialect]}{query} HTTP/1.1"
+    assert received.head.split(b"\r\n")[0].decode() == line
+    assert received.headers == common | own[dialect]
+    sent = json.loads(received.body)
+    assert sent["model"] == "model-7"
+    assert worker.key.encode() not in received.raw
+
+
 @pytest.mark.parametrize("field", ["host", "port", "scheme", "plan"])
 def test_a_flow_that_was_turned_elsewhere_does_not_leave(
     worker: RunningWorker, raw_upstream: RawUpstream, field: str
@@ -105,6 +163,17 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not(
         assert idle.is_closed(IDLE_S + 3)
         assert worker.worker.lifecycle.live == 1
     worker.settled()
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_stream_that_takes_too_long_in_all_is_ended(
+    worker: RunningWorker, raw_upstream: RawUpstream, dialect: Dialect
+) -> None:
+    event = streams.events(dialect)[1]
+    raw_upstream.script(stream_head(), *[chunk(event), Pause(0.1)] * 12, Do.STALL)
+    answer = worker.ask(worker.post(dialect, named("hurried", dialect), stream=True))
+    assert len(answer.events) < 12
+    assert b"took too long" in answer.events[-1]
 
 
 def test_one_timer_serves_a_connection(worker: RunningWorker) -> None:

@@ -1,0 +1,103 @@
+"""The side of the request over real sockets: early answers, slow and lost uploads."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.catalog import Dialect
+from tests.support.gateway_errors import check_error
+from tests.support.gateway_worker import PATHS, RunningWorker, body, named, request
+from tests.support.raw_upstream import RawUpstream, response
+
+DIALECTS = list(Dialect)
+
+
+# Early answers
+
+
+def test_expect_is_answered_with_100(worker: RunningWorker, raw_upstream: RawUpstream) -> None:
+    raw_upstream.script(response(b"{}"))
+    data = body(Dialect.OPENAI, named("raw", Dialect.OPENAI))
+    with worker.client() as client:
+        headers = ("expect: 100-continue", f"content-length: {len(data)}")
+        client.send(worker.keyed("POST", PATHS[Dialect.OPENAI], *headers))
+        assert client.read_head_and_body().status == 100
+        assert client.ask(data).status == 200
+    assert "expect" not in raw_upstream.requests[0].headers
+
+
+def test_expect_without_a_key_gets_no_100(worker: RunningWorker) -> None:
+    with worker.client() as client:
+        headers = ("expect: 100-continue", "content-length: 20")
+        client.send(request("POST", PATHS[Dialect.OPENAI], *headers))
+        check_error(client.read_head_and_body(), 401, Dialect.OPENAI)
+        client.half_close()
+        assert client.is_closed()
+
+
+@pytest.mark.parametrize(
+    ("framing", "status"),
+    [
+        ("content-length: 10000000", 413),
+        ("content-length: 900000", 401),
+        ("transfer-encoding: chunked", 401),
+    ],
+)
+def test_a_large_upload_without_a_key_is_not_read(
+    worker: RunningWorker, framing: str, status: int
+) -> None:
+    with worker.client() as client:
+        answer = client.ask(request("POST", "/v1/messages", framing))
+        check_error(answer, status, Dialect.ANTHROPIC)
+        piece = b"ffff\r\n" + b"x" * 0xFFFF + b"\r\n"
+        for _ in range(8):
+            client.send(piece)
+        assert client.is_closed()
+
+
+def test_broken_chunks_after_an_early_answer_do_no_harm(worker: RunningWorker) -> None:
+    with worker.client() as client:
+        head = request("POST", "/v1/messages", "transfer-encoding: chunked")
+        check_error(client.ask(head), 401, Dialect.ANTHROPIC)
+        client.send(b"zz\r\n")
+        assert client.is_closed()
+
+
+# Clients that leave
+
+
+def test_a_client_that_leaves_while_uploading_costs_nothing(
+    worker: RunningWorker, raw_upstream: RawUpstream
+) -> None:
+    with worker.client() as client:
+        client.send(worker.keyed("POST", PATHS[Dialect.OPENAI], "content-length: 99", data=None))
+        client.send(b'{"model":')
+    worker.assert_clean()
+    assert worker.ledger.steps == []
+    assert raw_upstream.opened == 0
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_client_that_leaves_while_it_is_looked_up_costs_nothing(
+    worker: RunningWorker, raw_upstream: RawUpstream, dialect: Dialect
+) -> None:
+    worker.gate.pause_s = 0.1
+    with worker.client() as client:
+        client.send(worker.post(dialect, named("raw", dialect)))
+        worker.wait_for(lambda: worker.gate.looked_up)
+    worker.assert_clean()
+    assert worker.ledger.steps == []
+    assert raw_upstream.opened == 0
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_client_that_leaves_during_the_reserve_costs_nothing(
+    worker: RunningWorker, raw_upstream: RawUpstream, dialect: Dialect
+) -> None:
+    worker.holds.pause_s = 0.05
+    with worker.client() as client:
+        client.send(worker.post(dialect, named("raw", dialect)))
+        worker.wait_for(lambda: worker.holds.asked)
+    record = worker.settled()
+    assert (record.cost_nano, record.status) == (0, 499)
+    assert raw_upstream.opened == 0
