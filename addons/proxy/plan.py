@@ -97,6 +97,7 @@ class LayerPolicy:
         max_response: Largest buffered response body, bytes.
         head_s: Patience with a request head.
         body_s: Patience between two pieces of a request body.
+        upload_s: Patience with a request body as a whole, however steadily it drips.
         idle_s: How long an idle client connection is kept.
         answer: Makes the response for an error, in the dialect of the flow's endpoint.
         answer_head: The same for a head that could not be read; gets the raw head.
@@ -108,4 +109,5 @@ class LayerPolicy:
     answer_head: Callable[[bytes, GatewayError], http.Response]
     head_s: float = 10.0
     body_s: float = 30.0
+    upload_s: float = 600.0
     idle_s: float = 120.0

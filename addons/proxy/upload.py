@@ -1,6 +1,6 @@
 """The client's side of a request, on mitmproxy's HttpStream: its head and its body.
 
-What it adds: a deadline and a bound for the body, and refusals that are answered without reading
+What it adds: deadlines and a bound for the body, and refusals that are answered without reading
 the body to its end.
 """
 
@@ -51,7 +51,9 @@ class UploadStream(HttpStream):
         """Let the addons see the head; answer at once what they refuse."""
         expects = "expect" in event.request.headers
         if not event.end_stream:
-            self._deadlines.set("body", time.monotonic() + self._policy.body_s)
+            now = time.monotonic()
+            self._deadlines.set("body", now + self._policy.body_s)
+            self._deadlines.set("upload", now + self._policy.upload_s)
         yield from super().state_wait_for_request_headers(event)
         if not self._uploading() or self.flow.response is None:
             return
@@ -59,7 +61,7 @@ class UploadStream(HttpStream):
             yield from self._answer_early()
 
     def state_consume_request_body(self, event: HttpEvent) -> Commands:
-        """Buffer the body, with a deadline between its pieces."""
+        """Buffer the body, with a deadline between its pieces and one for all of them."""
         if isinstance(event, RequestData):
             self._deadlines.set("body", time.monotonic() + self._policy.body_s)
         elif isinstance(event, RequestEndOfMessage):
@@ -91,7 +93,7 @@ class UploadStream(HttpStream):
         return UNREAD_BODY_BYTES + 1 if size is None else size
 
     def _expect_no_more(self) -> None:
-        self._deadlines.clear("body")
+        self._deadlines.clear("body", "upload")
 
     def _cut_upload(self) -> Commands:
         """The worker leaves while the body still comes: no upstream has heard of it."""

@@ -45,7 +45,7 @@ PROXY_KEY = "a-fixed-proxy-key-of-thirty-characters"
 PUBLIC_URL = "https://troll.test"
 MAX_BODY = 1_000_000
 MAX_RESPONSE = 2_000_000
-HEAD_S, BODY_S, IDLE_S = 0.6, 0.6, 1.5
+HEAD_S, BODY_S, UPLOAD_S, IDLE_S = 0.6, 0.6, 2.0, 1.5
 PATIENT = Timeouts(connect_s=5, first_byte_s=10, idle_s=10, total_s=30)
 HASTY = Timeouts(connect_s=0.3, first_byte_s=0.3, idle_s=0.3, total_s=10)
 HURRIED = Timeouts(connect_s=5, first_byte_s=10, idle_s=10, total_s=0.4)
@@ -361,7 +361,8 @@ async def _listening(worker: Worker, started: threading.Event) -> None:
 
 @contextmanager
 def _short_patience() -> Iterator[None]:
-    policy = functools.partial(LayerPolicy, head_s=HEAD_S, body_s=BODY_S, idle_s=IDLE_S)
+    patience = {"head_s": HEAD_S, "body_s": BODY_S, "upload_s": UPLOAD_S, "idle_s": IDLE_S}
+    policy = functools.partial(LayerPolicy, **patience)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(addons.worker, "LayerPolicy", policy)
         patch.setattr(addons.worker, "MAX_RESPONSE_BYTES", MAX_RESPONSE)

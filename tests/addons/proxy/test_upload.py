@@ -6,8 +6,15 @@ import pytest
 
 from shared.domain.catalog import Dialect
 from tests.support.gateway_errors import check_error
-from tests.support.gateway_worker import PATHS, RunningWorker, body, named, request
-from tests.support.raw_upstream import RawUpstream, response
+from tests.support.gateway_worker import (
+    PATHS,
+    UPLOAD_S,
+    RunningWorker,
+    body,
+    named,
+    request,
+)
+from tests.support.raw_upstream import Pause, RawUpstream, response
 
 DIALECTS = list(Dialect)
 
@@ -61,6 +68,32 @@ def test_broken_chunks_after_an_early_answer_do_no_harm(worker: RunningWorker) -
         check_error(client.ask(head), 401, Dialect.ANTHROPIC)
         client.send(b"zz\r\n")
         assert client.is_closed()
+
+
+# Clients that are slow
+
+
+@pytest.mark.parametrize("framing", ["content-length: 30", "transfer-encoding: chunked"])
+def test_an_upload_that_drips_is_ended(worker: RunningWorker, framing: str) -> None:
+    piece = b" " if "length" in framing else b"1\r\n \r\n"
+    with worker.client() as client:
+        client.send(worker.keyed("POST", PATHS[Dialect.OPENAI], framing))
+        # Each piece is in good time; complete, they would be answered.
+        for _ in range(30):
+            client.send(piece)
+            if client.is_closed(within_s=UPLOAD_S / 20):
+                break
+        else:
+            pytest.fail("as slow as one likes")
+    assert worker.ledger.steps == []
+
+
+def test_the_time_for_an_upload_ends_with_it(
+    worker: RunningWorker, raw_upstream: RawUpstream
+) -> None:
+    raw_upstream.script(Pause(UPLOAD_S + 0.2), response(b"{}"))
+    assert worker.ask(worker.post(Dialect.OPENAI, named("raw", Dialect.OPENAI))).status == 200
+    assert worker.settled().status == 200
 
 
 # Clients that leave
