@@ -10,10 +10,11 @@ from addons.dispatch import Dispatch
 from addons.endpoints import Endpoints
 from addons.failover import Failover
 from addons.gatekeeper import Gatekeeper
-from addons.lifecycle import Lifecycle
+from addons.lifecycle import Arrivals, Lifecycle
 from addons.router import ModelRouter
 from addons.services import Services
 from addons.sse_stream import SseStream
+from addons.transform import Transform
 
 
 def gateway_addons(services: Services, lifecycle: Lifecycle) -> list[object]:
@@ -26,9 +27,11 @@ def gateway_addons(services: Services, lifecycle: Lifecycle) -> list[object]:
     settings = services.settings
     return [
         Gatekeeper(settings.max_body, lifecycle.overloaded),
+        Arrivals(lifecycle),
         ApiKeyAuth(services.gate, services.pepper, settings.proxy_api_key),
         Endpoints(services, lambda: lifecycle.draining),
         ModelRouter(services),
+        Transform(),
         CreditGuard(services),
         Failover(services),
         SseStream(services),

@@ -35,6 +35,7 @@ class RequestContext:
         rate: The key's window after this request.
         parsed: The checked body.
         target: Model and upstream.
+        outgoing: What leaves: `parsed` itself, or its translation.
         max_tokens: Output tokens that the hold covers.
         hold: Money set aside; None for the fixed proxy key.
         opened: The journal knows this request: it must be ended exactly once.
@@ -60,6 +61,7 @@ class RequestContext:
     rate: RateState | None = None
     parsed: ParsedRequest | None = None
     target: Target | None = None
+    outgoing: ParsedRequest | None = None
     max_tokens: int = 0
     hold: Hold | None = None
     opened: bool = False
@@ -72,6 +74,21 @@ class RequestContext:
     failed_unanswered: bool = False
     end_reason: str = ""
     faulted: bool = False
+
+    @property
+    def streams(self) -> bool:
+        """Whether the client asked for a stream."""
+        return self.parsed is not None and self.parsed.stream
+
+    @property
+    def upstream_dialect(self) -> Dialect:
+        """What its upstream speaks; the client's own until that is known."""
+        return self.outgoing.dialect if self.outgoing is not None else self.dialect
+
+    @property
+    def translates(self) -> bool:
+        """Whether client and upstream speak different dialects."""
+        return self.upstream_dialect is not self.dialect
 
     @classmethod
     def of(cls, flow: http.HTTPFlow) -> RequestContext:

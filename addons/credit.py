@@ -64,7 +64,7 @@ class CreditGuard:
             JournalError: Nothing can be made durable: nothing is admitted.
         """
         context = RequestContext.of(flow)
-        target, parsed, principal = context.target, context.parsed, context.principal
+        target, parsed, principal = context.target, context.outgoing, context.principal
         if not is_open(flow) or target is None or parsed is None or principal is None:
             return
         price = target.model.price

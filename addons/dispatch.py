@@ -18,6 +18,7 @@ from shared.wire.requests import prepare_upstream
 DEFAULT_ANTHROPIC_VERSION = b"2023-06-01"
 USER_AGENT = b"TrollLLM"
 _ANTHROPIC_HEADERS = (b"anthropic-version", b"anthropic-beta")
+_PATH_OF = {Dialect.OPENAI: "/v1/chat/completions", Dialect.ANTHROPIC: "/v1/messages"}
 
 
 class Dispatch:
@@ -36,13 +37,13 @@ class Dispatch:
             return
         context = RequestContext.of(flow)
         endpoint = endpoint_at(context.endpoint)
-        target, parsed = context.target, context.parsed
-        if endpoint is None or not endpoint.billed or target is None or parsed is None:
+        target, outgoing = context.target, context.outgoing
+        if endpoint is None or not endpoint.billed or target is None or outgoing is None:
             raise refusals.service_unavailable("Nothing decided where this request goes.")
         if context.principal is None or not context.opened:
             raise refusals.service_unavailable("Nothing was reserved for this request.")
         plan = self._plan(context, target)
-        body = prepare_upstream(parsed, target.model.upstream_model, context.max_tokens)
+        body = prepare_upstream(outgoing, target.model.upstream_model, context.max_tokens)
         flow.request = upstream_request(flow.request, context, target.upstream, body)
         flow.metadata[PLAN_KEY] = plan
 
@@ -57,9 +58,7 @@ class Dispatch:
             host=upstream.host,
             port=upstream.port,
             credential=_credential(target.model.dialect, upstream.api_key),
-            timeouts=patience(
-                upstream.timeouts, streams=bool(context.parsed and context.parsed.stream)
-            ),
+            timeouts=patience(upstream.timeouts, streams=context.streams),
             on_sent=lambda: self._sent(context),
         )
 
@@ -93,19 +92,19 @@ def upstream_request(
         upstream: Where it goes.
         body: Re-serialised from what was checked and priced.
     """
-    streams = context.parsed is not None and context.parsed.stream
     fields = [
         (b"host", _host_header(upstream).encode()),
         (b"content-type", b"application/json"),
-        (b"accept", b"text/event-stream" if streams else b"application/json"),
+        (b"accept", b"text/event-stream" if context.streams else b"application/json"),
         (b"accept-encoding", b"identity"),
         (b"user-agent", USER_AGENT),
         (b"content-length", b"%d" % len(body)),
     ]
-    path = upstream.prefix + context.endpoint
-    if context.dialect is Dialect.ANTHROPIC:
-        fields += _anthropic_fields(client.headers)
-        path += "?beta=true" if client.path.endswith("?beta=true") else ""
+    path = upstream.prefix + _PATH_OF[context.upstream_dialect]
+    if context.upstream_dialect is Dialect.ANTHROPIC:
+        fields += _anthropic_fields(client.headers, native=not context.translates)
+        native_beta = not context.translates and client.path.endswith("?beta=true")
+        path += "?beta=true" if native_beta else ""
     return http.Request(
         host=upstream.host,
         port=upstream.port,
@@ -122,8 +121,9 @@ def upstream_request(
     )
 
 
-def _anthropic_fields(headers: http.Headers) -> list[tuple[bytes, bytes]]:
-    kept = [(name.lower(), value) for name, value in headers.fields]
+def _anthropic_fields(headers: http.Headers, *, native: bool) -> list[tuple[bytes, bytes]]:
+    """The client's version and betas; a translation is written for the version named here."""
+    kept = [(name.lower(), value) for name, value in headers.fields if native]
     kept = [field for field in kept if field[0] in _ANTHROPIC_HEADERS]
     if not any(name == b"anthropic-version" for name, _ in kept):
         kept.append((b"anthropic-version", DEFAULT_ANTHROPIC_VERSION))

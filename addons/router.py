@@ -7,13 +7,12 @@ from mitmproxy import http
 from addons.context import RequestContext, is_open
 from addons.gatekeeper import endpoint_at
 from addons.services import Services
-from shared.domain.catalog import Dialect, Model, Target
+from shared.domain.catalog import Model, Target
 from shared.wire import errors as refusals
 from shared.wire.requests import ParsedRequest, check_priced, parse_request
 
 LONG_CONTEXT_BETA = "context-1m"
 STANDARD_WINDOW = 200_000
-_PATH_OF = {Dialect.OPENAI: "/v1/chat/completions", Dialect.ANTHROPIC: "/v1/messages"}
 
 
 class ModelRouter:
@@ -37,20 +36,17 @@ class ModelRouter:
             return
         parsed = parse_request(context.dialect, flow.request.raw_content or b"")
         context.parsed = parsed
-        target = self._target(parsed, context.dialect)
+        target = self._target(parsed)
         if target.model.price is None:
             raise refusals.service_unavailable(f"{target.model.id} has no price")
         check_priced(parsed, target.model.price)
         check_window(flow.request.headers.get("anthropic-beta", ""), target.model)
         context.target = target
 
-    def _target(self, parsed: ParsedRequest, dialect: Dialect) -> Target:
+    def _target(self, parsed: ParsedRequest) -> Target:
         target = self._services.catalog.resolve(parsed.model)
         if target is None:
             raise refusals.model_not_found(parsed.model)
-        if target.model.dialect is not dialect:
-            message = f"The model {target.model.id} is served at {_PATH_OF[target.model.dialect]}."
-            raise refusals.invalid_request(message, "model")
         return target
 
 

@@ -18,6 +18,7 @@ _UPSTREAM_FAULTS = ("upstream_error", "upstream_timeout")
 def opening_record(context: RequestContext) -> RequestRecord:
     """The record of a request that is about to leave: its usage is the input estimate."""
     parsed, target, principal = context.parsed, context.target, context.principal
+    read = context.outgoing or parsed
     price = target.model.price if target else None
     return RequestRecord(
         request_id=context.request_id,
@@ -31,7 +32,7 @@ def opening_record(context: RequestContext) -> RequestRecord:
         status=0,
         end_reason="",
         stream=parsed.stream if parsed else False,
-        usage=Usage(input=parsed.input_estimate if parsed else 0, estimated=True),
+        usage=Usage(input=read.input_estimate if read else 0, estimated=True),
         cost_nano=0,
         price_version=price.version if price else "",
         attempts=context.attempts,
@@ -76,14 +77,14 @@ def billed_usage(context: RequestContext) -> Usage:
     it in the midst of a body that is not streamed; else what the upstream reported, or was seen to
     produce.
     """
-    parsed = context.parsed
-    if not context.sent or parsed is None or context.failed_unanswered:
+    read = context.outgoing or context.parsed
+    if not context.sent or read is None or context.failed_unanswered:
         return Usage()
     if context.meter is not None:
         failed_empty = context.end_reason in _UPSTREAM_FAULTS and not context.meter.usage(0).total
-        return Usage() if failed_empty else context.meter.usage(parsed.input_estimate)
+        return Usage() if failed_empty else context.meter.usage(read.input_estimate)
     if context.upstream_status is None or _left_in_the_body(context):
-        return Usage(input=parsed.input_estimate, estimated=True)
+        return Usage(input=read.input_estimate, estimated=True)
     return Usage()
 
 

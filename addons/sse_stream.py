@@ -23,6 +23,8 @@ from shared.domain.catalog import Dialect
 from shared.domain.usage import Usage
 from shared.errors import GatewayError, StreamError
 from shared.wire import errors as wire
+from shared.wire.translation.directions import stream_translator, translate_answer
+from shared.wire.translation.interfaces import Asked
 from shared.wire.usage_chunk import UsageChunkFilter
 from shared.wire.whole_events import WholeEvents
 
@@ -85,12 +87,14 @@ class SseStream:
             return
         body = plain_body(response)
         response.headers.pop("content-encoding", None)
+        context.meter = BodyMeter(context.upstream_dialect, body)
+        if context.translates:
+            body = translate_answer(context.dialect, body, asked_by(context))
         response.content = body
-        context.meter = BodyMeter(context.dialect, body)
 
     def _relay(self, context: RequestContext) -> Relay:
-        choices = context.parsed.choices if context.parsed else 1
-        meter = StreamMeter(context.dialect, context.max_tokens * choices)
+        choices = context.outgoing.choices if context.outgoing else 1
+        meter = StreamMeter(context.upstream_dialect, context.max_tokens * choices)
         context.meter = meter
         return Relay(context, meter, self._services.ledger.checkpoint)
 
@@ -114,7 +118,7 @@ class Relay:
         self._context = context
         self._meter = meter
         self._checkpoint = checkpoint
-        self._estimate = context.parsed.input_estimate if context.parsed else 0
+        self._estimate = context.outgoing.input_estimate if context.outgoing else 0
         self._stages = stages_of(context)
         self._ended = False
         self._told = False
@@ -193,11 +197,22 @@ class Relay:
 
 def stages_of(context: RequestContext) -> list[Stage]:
     """What an answer's bytes pass on their way from the upstream to the client."""
+    if context.translates:
+        return [stream_translator(context.dialect, asked_by(context))]
     stages: list[Stage] = [WholeEvents()]
     asked = context.parsed is not None and context.parsed.asked_for_usage
     if context.dialect is Dialect.OPENAI and not asked:
         stages.append(UsageChunkFilter())
     return stages
+
+
+def asked_by(context: RequestContext) -> Asked:
+    """What the translation of an answer must know of its request."""
+    return Asked(
+        context.request_id,
+        int(context.arrived_at.timestamp()),
+        wants_usage=context.parsed is not None and context.parsed.asked_for_usage,
+    )
 
 
 def _chunks(data: bytes) -> list[bytes]:

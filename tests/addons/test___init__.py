@@ -6,9 +6,11 @@ from tests.support.gateway_worker import make_services
 
 ORDER = [
     "Gatekeeper",
+    "Arrivals",
     "ApiKeyAuth",
     "Endpoints",
     "ModelRouter",
+    "Transform",
     "CreditGuard",
     "Failover",
     "SseStream",

@@ -166,7 +166,7 @@ async def test_a_journal_that_fails_gives_the_hold_back(billed: bool) -> None:
     assert not context.opened
 
 
-@pytest.mark.parametrize("missing", ["principal", "target", "parsed", "closed"])
+@pytest.mark.parametrize("missing", ["principal", "target", "outgoing", "closed"])
 async def test_what_is_not_ready_is_left_alone(missing: str) -> None:
     made = services()
     context = routed_context(made)

@@ -168,7 +168,7 @@ def test_the_host_header(scheme: str, port: int, host: str) -> None:
     [
         ("principal", None),
         ("target", None),
-        ("parsed", None),
+        ("outgoing", None),
         ("opened", False),
         ("endpoint", "/v1/models"),
         ("endpoint", "/nowhere"),

@@ -39,7 +39,6 @@ def test_a_model_is_found(dialect: Dialect) -> None:
         ("raw-openai", 404, "model"),
         ("x\r\ny", 404, "model"),
         ("http://127.0.0.1/x", 404, "model"),
-        ("raw-anthropic/m", 400, "model"),
         ("unpriced-openai/m", 503, None),
     ],
 )
@@ -51,11 +50,12 @@ def test_models_that_cannot_be_served(model: str, status: int, param: str | None
     assert context.target is None
 
 
-def test_a_model_of_the_other_dialect_names_its_endpoint() -> None:
+def test_a_model_of_the_other_dialect_is_found() -> None:
     content = body(Dialect.ANTHROPIC, "raw-openai/m")
-    with pytest.raises(GatewayError) as caught:
-        ModelRouter(services()).request(flow_of(bare_context(Dialect.ANTHROPIC), content=content))
-    assert "/v1/chat/completions" in caught.value.message
+    context = bare_context(Dialect.ANTHROPIC)
+    ModelRouter(services()).request(flow_of(context, content=content))
+    assert context.target is not None
+    assert context.target.model.dialect is Dialect.OPENAI
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"model": 5}', b"\xff"])

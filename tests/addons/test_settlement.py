@@ -38,7 +38,7 @@ def test_the_usage_that_the_upstream_reports() -> None:
     "changes",
     [
         {"sent": False},
-        {"parsed": None},
+        {"parsed": None, "outgoing": None},
         {"failed_unanswered": True},
         {"meter": None},
         {"sent": False, "upstream_status": None},

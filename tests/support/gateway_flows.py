@@ -57,6 +57,7 @@ def routed_context(
     context = bare_context(dialect, principal=BOB)
     context.parsed = parse_request(dialect, body(dialect, named(place, dialect), **fields))
     context.target = cast(Target, made.catalog.resolve(context.parsed.model))
+    context.outgoing = context.parsed
     return context
 
 

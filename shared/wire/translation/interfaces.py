@@ -68,7 +68,7 @@ class StreamTranslator(Protocol):
             StreamError: The upstream sent what is no event of its dialect, or one over the cap.
         """
 
-    def end(self) -> bytes:
+    def flush(self) -> bytes:
         """The upstream has ended: the events that remain.
 
         Raises:
