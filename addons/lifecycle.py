@@ -1,4 +1,8 @@
-"""Lifecycle: counts live requests, and lets them finish before the worker leaves."""
+"""Arrivals and Lifecycle: count live requests, and let them finish before the worker leaves.
+
+Two addons, since a request is live from its head, before anything is awaited for it, to the end of
+its settlement, behind all others.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +57,7 @@ class Lifecycle:
             await asyncio.sleep(0.02)
         return True
 
-    def requestheaders(self, flow: http.HTTPFlow) -> None:
+    def arrived(self, flow: http.HTTPFlow) -> None:
         """Count a request.
 
         Raises:
@@ -81,3 +85,22 @@ class Lifecycle:
     def _close_if_draining(self, flow: http.HTTPFlow) -> None:
         if self.draining and flow.response is not None:
             flow.response.headers["connection"] = "close"
+
+
+class Arrivals:
+    """Counts requests as they come.
+
+    It stands before every addon that waits: a request whose key is being looked up is not forgotten
+    by a worker that leaves, and counts when load is shed.
+    """
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Count a request.
+
+        Raises:
+            GatewayError: 503 late in a drain.
+        """
+        self._lifecycle.arrived(flow)

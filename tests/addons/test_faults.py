@@ -207,6 +207,7 @@ def test_every_place_is_tried() -> None:
     assert {hook for _, hook in PLACES} == set(HOOKS)
     hooks = {name for addon in CHAIN for name, _ in inspect.getmembers(addon, inspect.ismethod)}
     assert {name for name in hooks if not name.startswith("_")} - set(HOOKS) == {
+        "arrived",
         "idle",
         "overloaded",
         "start_draining",

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from addons.lifecycle import SERVED_WHILE_DRAINING_S, Lifecycle
+from addons.lifecycle import SERVED_WHILE_DRAINING_S, Arrivals, Lifecycle
 from shared.errors import GatewayError
 from tests.support.gateway_flows import answer_of, flow_of
 
@@ -29,7 +29,7 @@ def lifecycle(clock: Clock) -> Lifecycle:
 
 async def test_requests_are_counted_until_their_last_bytes(lifecycle: Lifecycle) -> None:
     flow = flow_of(response=answer_of())
-    lifecycle.requestheaders(flow)
+    lifecycle.arrived(flow)
     assert lifecycle.live == 1
     lifecycle.response(flow)
     assert lifecycle.live == 1
@@ -37,9 +37,21 @@ async def test_requests_are_counted_until_their_last_bytes(lifecycle: Lifecycle)
     assert lifecycle.live == 0
 
 
+def test_arrivals_are_counted_and_refused_late_in_a_drain(
+    lifecycle: Lifecycle, clock: Clock
+) -> None:
+    arrivals = Arrivals(lifecycle)
+    arrivals.requestheaders(flow_of())
+    assert lifecycle.live == 1
+    lifecycle.start_draining()
+    clock.now += SERVED_WHILE_DRAINING_S + 0.1
+    with pytest.raises(GatewayError):
+        arrivals.requestheaders(flow_of())
+
+
 def test_lost_requests_are_not_counted(lifecycle: Lifecycle) -> None:
     flow = flow_of()
-    lifecycle.requestheaders(flow)
+    lifecycle.arrived(flow)
     lifecycle.error(flow)
     lifecycle.error(flow)
     assert lifecycle.live == 0
@@ -47,9 +59,9 @@ def test_lost_requests_are_not_counted(lifecycle: Lifecycle) -> None:
 
 def test_as_many_as_are_allowed(lifecycle: Lifecycle) -> None:
     first, second = flow_of(), flow_of()
-    lifecycle.requestheaders(first)
+    lifecycle.arrived(first)
     assert not lifecycle.overloaded()
-    lifecycle.requestheaders(second)
+    lifecycle.arrived(second)
     assert lifecycle.overloaded()
     lifecycle.error(first)
     assert not lifecycle.overloaded()
@@ -62,10 +74,10 @@ def test_while_draining_what_still_comes_is_served_for_a_moment(
     lifecycle.start_draining()
     assert lifecycle.draining
     clock.now += SERVED_WHILE_DRAINING_S
-    lifecycle.requestheaders(flow_of())
+    lifecycle.arrived(flow_of())
     clock.now += 0.1
     with pytest.raises(GatewayError) as caught:
-        lifecycle.requestheaders(flow_of())
+        lifecycle.arrived(flow_of())
     assert (caught.value.status, "retry-after" in caught.value.headers) == (503, True)
 
 
@@ -84,7 +96,7 @@ async def test_while_draining_connections_are_told_to_close(
 
 async def test_waiting_ends_when_nothing_is_under_way(lifecycle: Lifecycle) -> None:
     flow = flow_of()
-    lifecycle.requestheaders(flow)
+    lifecycle.arrived(flow)
     waiting = asyncio.create_task(lifecycle.idle(10))
     await asyncio.sleep(0.05)
     assert not waiting.done()
@@ -93,7 +105,7 @@ async def test_waiting_ends_when_nothing_is_under_way(lifecycle: Lifecycle) -> N
 
 
 async def test_waiting_ends_when_the_time_is_up(lifecycle: Lifecycle, clock: Clock) -> None:
-    lifecycle.requestheaders(flow_of())
+    lifecycle.arrived(flow_of())
     waiting = asyncio.create_task(lifecycle.idle(10))
     await asyncio.sleep(0.05)
     clock.now += 10

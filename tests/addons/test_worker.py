@@ -97,6 +97,21 @@ def test_what_was_sent_just_before_is_still_served(
         assert busy.read().status == 200
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_what_waits_for_its_key_is_served(
+    leaving: RunningWorker, raw_upstream: RawUpstream, dialect: Dialect
+) -> None:
+    leaving.gate.pause_s = 0.3
+    raw_upstream.script(response(streams.body(dialect)))
+    with leaving.client() as client:
+        client.send(leaving.post(dialect, named("raw", dialect)))
+        leaving.wait_for(lambda: leaving.gate.looked_up)
+        leave(leaving)
+        answer = client.read()
+    assert (answer.status, answer.body) == (200, streams.body(dialect))
+    assert answer.headers["connection"] == "close"
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_what_takes_too_long_is_cut_with_an_error(
     leaving: RunningWorker,
