@@ -64,12 +64,8 @@ def stream_vectors(upstream: Dialect, client: Dialect) -> list[StreamVector]:
     found = (json.loads(path.read_text()) for path in sorted(MATERIAL.glob("vectors/*.json")))
     return [
         StreamVector(
-            each["id"],
-            each["strength"],
-            upstream,
-            client,
-            each["input"].encode(),
-            tuple(each["expect"]),
+            *(each["id"], each["strength"], upstream, client),
+            *(each["input"].encode(), tuple(each["expect"])),
         )
         for each in found
         if each["kind"] == kind
@@ -83,7 +79,7 @@ def translated(translator: StreamTranslator, data: bytes, size: int | None = Non
     try:
         for at in range(0, len(data), step):
             sent += translator.feed(data[at : at + step])
-        sent += translator.end()
+        sent += translator.flush()
     except StreamError as error:
         return Sent(bytes(sent), error)
     return Sent(bytes(sent))
