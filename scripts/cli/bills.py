@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from scripts.cli.output import json_option, print_json
+from scripts.cli.output import counted, json_option, print_json
 from scripts.cli.session import load_settings, open_database
 from shared.domain.money import format_usd
 from shared.errors import TrollError
@@ -123,8 +123,9 @@ def verify_ledger(as_json: bool) -> int:
     else:
         for violation in audit.violations:
             click.echo(str(violation))
-        state = "sound" if audit.sound else f"{len(audit.violations)} violations"
-        click.echo(f"{audit.accounts} accounts, {audit.rows} rows: {state}")
+        state = "sound" if audit.sound else counted(len(audit.violations), "violation")
+        read = f"{counted(audit.accounts, 'account')}, {counted(audit.rows, 'row')}"
+        click.echo(f"{read}: {state}")
     return 0 if audit.sound else 1
 
 

@@ -44,6 +44,16 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], *, as_json: bool, no
         click.echo("  ".join(padded).rstrip())
 
 
+def counted(count: int, noun: str) -> str:
+    """A count and what it counts, which is one or many: `1 row`, `0 rows`.
+
+    Args:
+        count: How many.
+        noun: In the singular, its plural made by an `s`.
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "-"

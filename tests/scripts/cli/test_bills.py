@@ -81,7 +81,7 @@ def test_sound_books(with_database, charged):
     charged()
     done = with_database("ledger", "verify")
     assert done.code == 0
-    assert done.out == "1 accounts, 2 rows: sound\n"
+    assert done.out == "1 account, 2 rows: sound\n"
 
 
 def test_a_broken_balance_names_the_rows(with_database, charged, database):
@@ -90,6 +90,7 @@ def test_a_broken_balance_names_the_rows(with_database, charged, database):
     done = with_database("ledger", "verify")
     assert done.code == 1
     assert "balance: usr_" in done.out
+    assert done.out.endswith("\n1 account, 2 rows: 1 violation\n")
     assert REQUEST in done.out
     found = with_database("ledger", "verify", "--json")
     assert found.code == 1

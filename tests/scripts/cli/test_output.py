@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from scripts.cli.output import print_json, print_rows
+from scripts.cli.output import counted, print_json, print_rows
 
 NOON = datetime(2026, 1, 2, 12, 0, 5, 999, tzinfo=UTC)
 ROWS = [
@@ -31,6 +31,11 @@ def test_machines_see_all_fields(capsys):
 def test_no_rows(capsys, as_json, out):
     print_rows([], ("name",), as_json=as_json, none="none yet")
     assert capsys.readouterr().out == out
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows")])
+def test_counts(count, text):
+    assert counted(count, "row") == text
 
 
 def test_letters_of_every_language_stay(capsys):
