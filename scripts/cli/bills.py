@@ -72,7 +72,7 @@ def receipt_lines(found: Receipt) -> list[str]:
     lines = [
         f"Request   {found.request_id}",
         f"Account   {found.username}",
-        f"Model     {found.model}",
+        *([f"Model     {found.model}"] if found.model else []),
         f"Ledger    {paid or 'no row: nothing was charged'}",
         f"Price     {found.price_version or '-'} ({found.price_source or 'not known'})",
         f"Usage     {found.usage.total_input} in, {found.usage.output} out{estimated}",

@@ -24,7 +24,7 @@ class Receipt:
     Attributes:
         request_id: Which request.
         username: Whose.
-        model: As the catalogue names it.
+        model: As the catalogue names it; empty where a request was refused before that was known.
         kind: Of the ledger row; None where nothing was charged.
         purse: Which balance paid; None where nothing was charged.
         usage: As the upstream reported it, or estimated.

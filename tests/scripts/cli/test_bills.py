@@ -71,6 +71,25 @@ def test_a_lost_price_fails(with_database, charged, database):
     assert "is not known any more" in done.err
 
 
+@pytest.mark.parametrize("model", ["", "m"])
+def test_a_refused_request_names_its_model_where_it_is_known(with_database, database, model):
+    logged = {
+        "_id": REQUEST,
+        "username": "alice",
+        "userId": "usr_1",
+        "model": model,
+        "usage": Usage().to_document(),
+        "costNano": Int64(0),
+        "createdAt": datetime.now(UTC),
+    }
+    database.request_logs.insert_one(logged)
+    done = with_database("bill", "show", REQUEST)
+    assert done.code == 0
+    told = [line for line in done.out.splitlines() if line.startswith("Model")]
+    assert told == ([f"Model     {model}"] if model else [])
+    assert json.loads(with_database("bill", "show", REQUEST, "--json").out)["model"] == model
+
+
 def test_an_unknown_request_is_one_line(with_database):
     done = with_database("bill", "show", "req_none")
     assert done.code == 1
