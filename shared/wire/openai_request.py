@@ -49,6 +49,8 @@ _STORED = frozenset(
     }
 )
 _UNPRICED = frozenset({"audio", "web_search_options", "plugins"})
+# Thinking of an assistant that a client sends back: text, as far as money goes.
+_THOUGHTS = ("thinking", "redacted_thinking")
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _TYPES: dict[str, tuple[type, ...]] = {
     "temperature": NUMBER,
@@ -166,7 +168,7 @@ def _check_part(part: object, path: str, media: Media) -> None:
         _image(part, path, media)
     elif kind == "file":
         _file(part, path, media)
-    else:
+    elif kind not in _THOUGHTS:
         refuse(f"{path}.type", "must be text, image_url, file or refusal; others have no price")
 
 

@@ -63,6 +63,8 @@ def test_the_larger_limit_bounds_the_answer(fields: Any, limit: int | None) -> N
         {"messages": [{"role": "tool", "tool_call_id": "1", "content": "file_id"}]},
         part(type="text", text="x"),
         part(type="refusal", refusal="x"),
+        part(type="thinking", thinking="x", signature="s"),
+        part(type="redacted_thinking", data="x"),
     ],
 )
 def test_accepted(fields: dict[str, Any]) -> None:
