@@ -23,7 +23,16 @@ from scripts.benchmark.processes import (
     other_core,
     rss_mb,
 )
-from scripts.benchmark.report import Sample, latency_table, throughput_table
+from scripts.benchmark.report import (
+    BEGIN,
+    END,
+    NEW_PAGE,
+    Sample,
+    has_place,
+    latency_table,
+    throughput_table,
+    with_report,
+)
 from scripts.benchmark.scenarios import Scenario, lone_stream, paced_scenario, scenarios
 from scripts.benchmark.targets import BenchError, Target
 
@@ -143,7 +152,7 @@ def read_options(arguments: Sequence[str]) -> tuple[Options, Path | None]:
     parser.add_argument("--connections", type=int, help="clients at once")
     parser.add_argument("--without", action="append", default=[], choices=["gateway", "mitmdump"])
     parser.add_argument(
-        "--output", type=Path, help="also write it, as a page of its own, to this file"
+        "--output", type=Path, help="also write it into this page, or a new one, between two marks"
     )
     found = parser.parse_args(arguments)
     options = replace(QUICK if found.quick else FULL, without=tuple(found.without))
@@ -169,17 +178,30 @@ def heading(options: Options, arguments: Sequence[str]) -> str:
     )
 
 
+def page_of(path: Path) -> str:
+    """The page that a report goes into; read before the measurement, which takes minutes.
+
+    Raises:
+        BenchError: It is there and does not say where: nothing written by hand is overwritten.
+    """
+    page = path.read_text(encoding="utf-8") if path.exists() else NEW_PAGE
+    if not has_place(page):
+        raise BenchError(f"{path} has no place for a report: two lines, {BEGIN} and {END}")
+    return page
+
+
 def main(arguments: Sequence[str]) -> int:
     """Runs it; 1 when it could not be measured."""
     options, output = read_options(arguments)
     try:
+        page = page_of(output) if output is not None else ""
         report = f"{heading(options, arguments)}\n\n{Bench(options).run()}\n"
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     print(report)
     if output is not None:
-        output.write_text(f"# Performance\n\n{report}", encoding="utf-8")
+        output.write_text(with_report(page, report), encoding="utf-8")
     return 0
 
 

@@ -1,10 +1,14 @@
-"""Figures as a table in Markdown; pure."""
+"""Figures as tables in Markdown, and their place in a page; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+
+BEGIN = "<!-- Measured by scripts/bench, which replaces all up to the end. -->"
+END = "<!-- End of what scripts/bench measured. -->"
+NEW_PAGE = f"# Performance\n\n{BEGIN}\n{END}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +63,21 @@ def latency_table(first_byte_ms: Mapping[str, Sequence[float]], rss: Mapping[str
         shown = f"{median(ordered):.2f} ({low:.2f}-{high:.2f})"
         rows.append(f"| {target} | {shown} | {rss[target]:.0f} |")
     return "\n".join(rows)
+
+
+def has_place(page: str) -> bool:
+    """Whether a page says, by `BEGIN` and `END`, where a report goes."""
+    _, begin, behind = page.partition(BEGIN)
+    return bool(begin) and END in behind
+
+
+def with_report(page: str, report: str) -> str:
+    """The page with another report; what is written before and behind it stays.
+
+    Args:
+        page: One that `has_place`.
+        report: Markdown.
+    """
+    before, _, behind = page.partition(BEGIN)
+    rest = behind.partition(END)[2]
+    return f"{before}{BEGIN}\n\n{report.strip()}\n\n{END}{rest}"

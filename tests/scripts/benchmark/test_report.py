@@ -2,7 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.benchmark.report import Sample, figure, latency_table, throughput_table
+from scripts.benchmark.report import (
+    BEGIN,
+    END,
+    NEW_PAGE,
+    Sample,
+    figure,
+    has_place,
+    latency_table,
+    throughput_table,
+    with_report,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,3 +41,29 @@ def test_a_row_for_what_was_measured() -> None:
 def test_latency() -> None:
     table = latency_table({"gateway": [float(n) for n in range(1, 101)]}, {"gateway": 81.6})
     assert table.splitlines()[2] == "| gateway | 50.50 (6.00-95.00) | 82 |"
+
+
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [
+        (NEW_PAGE, True),
+        (f"text\n{BEGIN}\nold\n{END}\nmore", True),
+        ("", False),
+        ("# Performance\n", False),
+        (f"{BEGIN}\n", False),
+        (f"{END}\n{BEGIN}\n", False),
+    ],
+)
+def test_the_place_of_a_report(page: str, found: bool) -> None:
+    assert has_place(page) is found
+
+
+def test_what_is_written_by_hand_stays() -> None:
+    page = f"# Title\n\nBefore.\n\n{BEGIN}\n\nold\n\n{END}\n\nBehind.\n"
+    new = with_report(page, "| new |\n")
+    assert new == page.replace("old", "| new |")
+    assert with_report(new, "old") == page
+
+
+def test_a_new_page_is_ready_for_the_next_report() -> None:
+    assert has_place(with_report(NEW_PAGE, "one"))
