@@ -1,14 +1,15 @@
 """A stand-in for the LLM providers on loopback, for trying out and as the oracle of tests.
 
-It speaks Chat Completions (`POST /v1/chat/completions`), Messages (`POST /v1/messages`,
-`POST /v1/messages/count_tokens`) and `GET /v1/models`, under any path prefix, demands a key, and
-keeps a log of all requests. What it does is chosen by the model name:
+It speaks Chat Completions (`POST /v1/chat/completions`), Responses (`POST /v1/responses`),
+Messages (`POST /v1/messages`, `POST /v1/messages/count_tokens`) and `GET /v1/models`, under any
+path prefix, demands a key, and keeps a log of all requests. What it does is chosen by the model
+name:
 
 | model | does |
 |---|---|
 | `sim-echo`, and any name that is none of these | repeats the last user text, streamed by word |
 | `sim-tools` | calls the first tool offered, or the one named; answers when it has the result |
-| `sim-think` | thinks (signed, or as `reasoning_content`), then repeats |
+| `sim-think` | thinks (signed, `reasoning_content`, or a reasoning item), then repeats |
 | `sim-nousage` | repeats, and reports no usage (Anthropic, where it must be there: zeros) |
 | `sim-gzip` | repeats, gzip-coded, whatever was accepted |
 | `sim-garbage`, `sim-empty` | 200 with something that is no answer, or with nothing |

@@ -52,6 +52,7 @@ class Prompt:
     choices: int = 1
     is_usage_wanted: bool = True
     hides_thinking: bool = False
+    seals_thinking: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,18 @@
-"""The two dialects behind one interface, so that behaviours need not know them."""
+"""The formats behind one interface, so that behaviours need not know them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from scripts.simulator import anthropic_reply, anthropic_request, openai_reply, openai_request
+from scripts.simulator import (
+    anthropic_reply,
+    anthropic_request,
+    openai_reply,
+    openai_request,
+    responses_reply,
+    responses_request,
+)
 from scripts.simulator.answer import Answer, Prompt
 from scripts.simulator.errors import (
     ANTHROPIC,
@@ -138,6 +145,26 @@ class OpenAI:
     def early_usage(self, answer: Answer) -> Mapping[str, Any] | None:  # noqa: ARG002
         """Nothing: usage comes last."""
         return None
+
+
+class Responses(OpenAI):
+    """OpenAI's Responses: its errors and headers are those of Chat Completions."""
+
+    def error_event(self, number: int) -> bytes:  # noqa: ARG002
+        """An error in mid-stream."""
+        return responses_reply.error_event()
+
+    def prompt(self, body: Mapping[str, Any], request: Request) -> Prompt:  # noqa: ARG002
+        """Reads a request or raises Refused."""
+        return responses_request.read_prompt(body)
+
+    def writer(self, prompt: Prompt, answer: Answer, number: int, now: float) -> Writer:
+        """Writes an answer."""
+        return responses_reply.ResponseWriter(prompt, answer, number, int(now))
+
+    def usage(self, answer: Answer) -> Mapping[str, Any]:
+        """Usage that a whole answer reports."""
+        return responses_reply.usage(answer)
 
 
 class Anthropic:

@@ -10,7 +10,7 @@ import orjson
 
 from scripts.simulator.completions import Call, Completions, refusal_reply
 from scripts.simulator.connection import Connection
-from scripts.simulator.dialects import Anthropic, Dialect, OpenAI
+from scripts.simulator.dialects import Anthropic, Dialect, OpenAI, Responses
 from scripts.simulator.errors import Refused, encoded
 from scripts.simulator.http_message import Reply, Request
 from scripts.simulator.http_parser import MalformedRequest
@@ -22,7 +22,8 @@ from scripts.simulator.request_log import Exchange, RequestLog
 
 MESSAGES = "/v1/messages"
 MODELS = "/v1/models"
-POSTED = ("/v1/chat/completions", MESSAGES, "/v1/messages/count_tokens")
+RESPONSES = "/v1/responses"
+POSTED = ("/v1/chat/completions", RESPONSES, MESSAGES, "/v1/messages/count_tokens")
 
 
 class Simulator:
@@ -49,6 +50,7 @@ class Simulator:
         self._opened = 0
         self._controls = 0
         self._openai = OpenAI()
+        self._responses = Responses()
         self._anthropic = Anthropic()
 
     # -- connections
@@ -108,7 +110,9 @@ class Simulator:
         is_models = f"{MODELS}/" in f"{request.path}/"
         if is_models and request.header("anthropic-version") is not None:
             return self._anthropic
-        return self._anthropic if f"{MESSAGES}/" in f"{request.path}/" else self._openai
+        if f"{MESSAGES}/" in f"{request.path}/":
+            return self._anthropic
+        return self._responses if request.path.endswith(RESPONSES) else self._openai
 
     def _check_key(self, request: Request, dialect: Dialect) -> None:
         key = request.key

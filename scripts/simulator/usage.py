@@ -5,7 +5,7 @@ A prompt is a row of units: tools, system, messages, in this order. A unit costs
 
 - Anthropic: each tool; the system string or each of its blocks; each message's content string or
   each of its blocks, and `MESSAGE_TOKENS` for each message on its first unit.
-- OpenAI: each tool; each message as a whole.
+- OpenAI: each tool; each message as a whole, or the instructions and each item of the input.
 
 An answer costs, for each block, its bytes divided by four, rounded up: of the text, of the
 thinking, of the tool's name and its compact JSON arguments together.
@@ -75,6 +75,15 @@ def anthropic_units(body: Mapping[str, Any]) -> list[Unit]:
 def openai_units(body: Mapping[str, Any]) -> list[Unit]:
     """The units of a Chat Completions request."""
     return [_unit(part) for key in ("tools", "messages") for part in body.get(key) or ()]
+
+
+def responses_units(body: Mapping[str, Any]) -> list[Unit]:
+    """The units of a Responses request; an input that is a string is one unit."""
+    given = body.get("input")
+    items = given if isinstance(given, list) else [given]
+    instructions = body.get("instructions")
+    parts = [*(body.get("tools") or ()), *([instructions] if instructions else ()), *items]
+    return [_unit(part) for part in parts]
 
 
 def _blocks(content: object) -> Sequence[Any]:

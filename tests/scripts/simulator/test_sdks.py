@@ -20,6 +20,9 @@ SCHEMA = {
     "required": ["city", "days"],
 }
 ARGUMENTS = {"city": "value", "days": 1}
+RESPONSES_TOOLS: Any = [
+    {"type": "function", "name": "weather", "parameters": SCHEMA, "strict": True}
+]
 OPENAI_TOOLS: Any = [{"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}]
 ANTHROPIC_TOOLS: Any = [{"name": "weather", "input_schema": SCHEMA}]
 ERRORS = pytest.mark.parametrize(
@@ -76,6 +79,41 @@ def test_openai(openai_client: openai.OpenAI, model: str, text: str) -> None:
     texts = [choice.delta.content or "" for chunk in chunks for choice in chunk.choices]
     assert "".join(texts) == text
     assert chunks[-1].usage == whole.usage
+
+
+@FINE
+def test_responses(openai_client: openai.OpenAI, model: str, text: str) -> None:
+    whole = openai_client.responses.create(model=model, input=SAID)
+    assert whole.output_text == text
+    assert (whole.usage is None) is (model == "sim-nousage")
+    with openai_client.responses.stream(model=model, input=SAID) as stream:
+        deltas = [event.delta for event in stream if event.type == "response.output_text.delta"]
+        final = stream.get_final_response()
+    assert "".join(deltas) == final.output_text == text
+    assert final.usage == whole.usage
+
+
+def test_responses_go_round(openai_client: openai.OpenAI) -> None:
+    more: Any = {"model": "sim-tools", "tools": RESPONSES_TOOLS, "store": False}
+    first = openai_client.responses.create(input=SAID, **more)
+    (call,) = first.output
+    assert call.type == "function_call"
+    assert json.loads(call.arguments) == ARGUMENTS
+    result = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny"}
+    items: Any = [*SAID, call.to_dict(), result]
+    end = openai_client.responses.create(input=items, **more)
+    assert end.output_text == "The tool said: sunny"
+
+
+def test_sealed_thoughts_go_round(openai_client: openai.OpenAI) -> None:
+    more: Any = {"model": "sim-think", "include": ["reasoning.encrypted_content"]}
+    first = openai_client.responses.create(input=SAID, **more)
+    assert [item.type for item in first.output] == ["reasoning", "message"]
+    turns: Any = [*SAID, *(item.to_dict() for item in first.output), *SAID]
+    assert openai_client.responses.create(input=turns, **more).status == "completed"
+    turns[1]["summary"][0]["text"] += "!"
+    with pytest.raises(openai.BadRequestError, match="could not be verified"):
+        openai_client.responses.create(input=turns, **more)
 
 
 @FINE
@@ -226,6 +264,11 @@ def test_openai_error_in_mid_stream(openai_client: openai.OpenAI) -> None:
     stream = openai_client.chat.completions.create(model="sim-break-3", messages=SAID, stream=True)
     with pytest.raises(openai.APIError, match="had an error while processing"):
         list(stream)
+
+
+def test_responses_error_in_mid_stream(openai_client: openai.OpenAI) -> None:
+    stream = openai_client.responses.create(model="sim-break-3", input=SAID, stream=True)
+    assert [event.type for event in stream][2:] == ["response.output_item.added", "error"]
 
 
 def test_anthropic_error_in_mid_stream(anthropic_client: anthropic.Anthropic) -> None:

@@ -78,7 +78,7 @@ def test_bodies_must_be_json_objects(simulator: SimulatorClient, path: str, cont
     assert response.json()["error"]["type"] == "invalid_request_error"
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/responses", "/v1/chat/completions/x", "/v2/models"])
+@pytest.mark.parametrize("path", ["/", "/v1/responses/x", "/v1/chat/completions/x", "/v2/models"])
 def test_unknown_paths(simulator: SimulatorClient, path: str) -> None:
     assert post(simulator, path, KEY).status_code == 404
 

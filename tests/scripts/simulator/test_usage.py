@@ -12,6 +12,7 @@ from scripts.simulator.usage import (
     Unit,
     anthropic_units,
     openai_units,
+    responses_units,
     tokens_of,
 )
 
@@ -54,6 +55,14 @@ def test_openai_counts_tools_and_messages() -> None:
     tool = {"type": "function", "function": {"name": "t"}}
     units = openai_units({"tools": [tool], "messages": [message]})
     assert [unit.tokens for unit in units] == [cost(tool), cost(message)]
+
+
+def test_responses_count_tools_instructions_and_items() -> None:
+    item = {"role": "user", "content": "hällo"}
+    tool = {"type": "function", "name": "t"}
+    units = responses_units({"tools": [tool], "instructions": "be kind", "input": [item, item]})
+    assert [unit.tokens for unit in units] == [cost(tool), cost("be kind"), cost(item), cost(item)]
+    assert [unit.tokens for unit in responses_units({"input": "hi"})] == [cost("hi")]
 
 
 def test_cache_marks_cost_nothing() -> None:
