@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from shared.catalog.models import ModelReader
 from shared.catalog.output_limits import DEFAULT_CONTEXT_WINDOW, max_output_of
 from shared.catalog.price_data import KnownModel, PriceData
 from shared.catalog.section import Faults, Section
-from shared.catalog.upstreams import read_upstreams
+from shared.catalog.upstreams import read_upstreams, unserved_notes
 from shared.domain.catalog import Catalog, Model, Route, Upstream
 from shared.errors import ConfigError, ConfigFault
 from shared.settings import Settings
@@ -70,6 +70,8 @@ def load_catalog(
     listed = reader.models(root, routes)
     if faults.found:
         raise ConfigError(faults.found)
+    for upstream in _used(root, listed, routes, upstreams):
+        reader.notes += unserved_notes(upstream)
     models = {model.id: model for model in listed}
     aliases = {alias: model.id for model in listed for alias in model.aliases}
     snapshots = _add_known(models, aliases, upstreams, routes, prices)
@@ -93,6 +95,22 @@ def load_catalog_file(path: Path, settings: Settings, environment: Mapping[str, 
 
 
 def _add_known(
+def _used(
+    root: Section,
+    listed: Sequence[Model],
+    routes: tuple[Route, ...],
+    upstreams: Mapping[str, Upstream],
+) -> list[Upstream]:
+    """Upstreams that config.json writes down, routes to, or places a model on, in their order."""
+    names = set(root.section("upstreams").fields)
+    if "routes" in root.fields:
+        names |= {route.upstream for route in routes}
+    for model in listed:
+        placed = _placed(model.id, routes, upstreams)
+        names |= {model.upstream or (placed.name if placed else "")}
+    return [upstream for name, upstream in upstreams.items() if name in names]
+
+
     models: dict[str, Model],
     aliases: Mapping[str, str],
     upstreams: Mapping[str, Upstream],

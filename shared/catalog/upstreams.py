@@ -20,6 +20,9 @@ ADDRESS_SETTINGS = {
     "troll": "TROLL_TARGET_SERVER",
 }
 
+# What gives an upstream its key if config.json does not.
+_KEY_SETTINGS = {"main": "MAIN_UPSTREAM_KEY", "troll": "TROLL_API_KEY"}
+
 _DIALECTS = tuple(dialect.value for dialect in Dialect)
 _KEYS = (
     "dialect",
@@ -58,6 +61,21 @@ def read_upstreams(root: Section, settings: Settings) -> dict[str, Upstream]:
         if upstream is not None:
             upstreams[name] = upstream
     return upstreams
+
+
+def unserved_notes(upstream: Upstream) -> list[str]:
+    """Why an upstream can only answer 503, each reason with its path; none when it serves."""
+    path = f"upstreams.{upstream.name}"
+    notes = []
+    if upstream.require_proxy:
+        why = "proxyPool is not used yet" if upstream.proxy_pool else "there is no proxyPool"
+        notes.append(f"{path}.requireProxy: {why}; requests are answered 503")
+    if not upstream.api_key:
+        why = "is missing, and keyPool is not used yet" if upstream.key_pool else "is missing"
+        setting = _KEY_SETTINGS.get(upstream.name)
+        mend = f"set it, or {setting}" if setting else "set it"
+        notes.append(f"{path}.apiKey: {why}; requests are answered 503: {mend}")
+    return notes
 
 
 def _built_in(settings: Settings, faults: Faults) -> dict[str, Upstream]:

@@ -1,7 +1,7 @@
 import json
 
 GOOD = {
-    "upstreams": {"u": {"dialect": "openai", "baseUrl": "https://x.example", "keyPool": "u"}},
+    "upstreams": {"u": {"dialect": "openai", "baseUrl": "https://x.example", "apiKey": "${U_KEY}"}},
     "models": [
         {
             "id": "m",
@@ -16,12 +16,31 @@ GOOD = {
 def test_a_good_file(command, tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(GOOD))
-    done = command("check-config", str(path))
+    done = command("check-config", str(path), U_KEY="k")
     assert done.code == 0
-    assert done.out.endswith("config.json is fine\n")
+    assert done.out == f"{path} is fine\n"
     found = json.loads(command("check-config", "--json", CONFIG_PATH=str(path)).out)
     assert found["ok"]
     assert found["models"] == ["m"]
+
+
+def test_what_can_only_answer_503_is_noted(command, tmp_path):
+    config = json.loads(json.dumps(GOOD))
+    del config["upstreams"]["u"]["apiKey"]
+    config["upstreams"]["u"]["requireProxy"] = True
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    done = command("check-config", str(path))
+    assert done.code == 0
+    *notes, last = done.out.splitlines()
+    assert [note.split(": ")[:2] for note in notes] == [
+        ["note", "upstreams.u.requireProxy"],
+        ["note", "upstreams.u.apiKey"],
+    ]
+    assert last == f"{path} is fine"
+    told = command("check-config", str(path), "--json")
+    assert told.code == 0
+    assert [f"note: {note}" for note in json.loads(told.out)["notes"]] == notes
 
 
 def test_every_error_is_told_with_its_path(command, tmp_path):
@@ -31,7 +50,7 @@ def test_every_error_is_told_with_its_path(command, tmp_path):
     bad["port"] = 0
     path = tmp_path / "config.json"
     path.write_text(json.dumps(bad))
-    done = command("check-config", str(path))
+    done = command("check-config", str(path), U_KEY="k")
     assert done.code == 1
     paths = {line.split(": ")[1] for line in done.err.splitlines()}
     assert paths == {"port", "models[0].pricing.input", "models[0].upstream"}

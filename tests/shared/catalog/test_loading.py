@@ -18,6 +18,7 @@ from shared.errors import ConfigError
 from shared.settings import Settings
 
 D = Decimal
+PRICING = {"input": 1, "output": 2}
 PROJECT = Path(__file__).resolve().parents[3]
 
 SEED = """
@@ -77,7 +78,12 @@ def test_the_owners_file_loads_before_addresses_are_set(tmp_path: Path) -> None:
 def test_the_example_loads_without_any_setting(tmp_path: Path) -> None:
     text = (PROJECT / "config.example.json").read_text()
     catalog = load_catalog(text, Settings(home=tmp_path, config_path=tmp_path), {})
-    assert catalog.notes == ()
+    assert [note.partition(":")[0] for note in catalog.notes] == [
+        "upstreams.openhands.apiKey",
+        "upstreams.main.apiKey",
+        "upstreams.troll.requireProxy",
+        "upstreams.troll.apiKey",
+    ]
     for name, upstream in (
         ("claude-sonnet-4-20250514", "main"),
         ("claude-sonnet-4", "main"),
@@ -90,6 +96,27 @@ def test_the_example_loads_without_any_setting(tmp_path: Path) -> None:
         assert target is not None
         assert target.upstream.name == upstream
         assert target.model.price is not None
+
+
+@pytest.mark.parametrize(
+    ("config", "noted"),
+    [
+        ({}, []),
+        ({"upstreams": {"openhands": {"timeouts": {"idle": 5}}}}, ["openhands"]),
+        ({"routes": [{"match": "*", "upstream": "openhands"}]}, ["openhands"]),
+        ({"routes": [{"match": "*", "upstream": "main"}]}, []),
+        ({"models": [{"id": "m", "pricing": PRICING, "upstream": "main"}]}, []),
+        ({"models": [{"id": "m", "pricing": PRICING, "upstream": "openhands"}]}, ["openhands"]),
+        ({"models": [{"id": "m", "pricing": PRICING}]}, ["troll"]),
+        ({"models": [{"id": "claude-3-5-x", "pricing": PRICING}]}, ["openhands"]),
+    ],
+)
+def test_upstreams_that_can_only_answer_503_are_noted_where_they_are_used(
+    settings: Settings, config: dict[str, Any], noted: list[str]
+) -> None:
+    # `main` serves; `openhands` has no key, `troll` no proxy.
+    notes = load(settings, **config).notes
+    assert [note.split(".")[1] for note in notes] == noted
 
 
 def test_without_a_file_settings_and_price_data_suffice(settings: Settings) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.catalog.section import Faults, Section
-from shared.catalog.upstreams import Origin, parse_origin, read_upstreams
+from shared.catalog.upstreams import Origin, parse_origin, read_upstreams, unserved_notes
 from shared.domain.catalog import Dialect, Timeouts, Upstream
 from shared.settings import Settings
 
@@ -114,3 +114,38 @@ def test_timeouts(settings: Settings, seconds: Any) -> None:
     faults = Faults({})
     read(settings, faults, main={"timeouts": {"idle": seconds}})
     assert len(faults.found) == (seconds is not None)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "notes"),
+    [
+        ("u", {"api_key": "k"}, []),
+        ("u", {"api_key": "k", "proxy_pool": "p", "key_pool": "k"}, []),
+        ("u", {}, ["apiKey: is missing; requests are answered 503: set it"]),
+        ("u", {"api_key": ""}, ["apiKey: is missing; requests are answered 503: set it"]),
+        (
+            "main",
+            {"key_pool": "main"},
+            [
+                "apiKey: is missing, and keyPool is not used yet; requests are answered 503: "
+                "set it, or MAIN_UPSTREAM_KEY"
+            ],
+        ),
+        (
+            "u",
+            {"api_key": "k", "require_proxy": True},
+            ["requireProxy: there is no proxyPool; requests are answered 503"],
+        ),
+        (
+            "troll",
+            {"require_proxy": True, "proxy_pool": "default"},
+            [
+                "requireProxy: proxyPool is not used yet; requests are answered 503",
+                "apiKey: is missing; requests are answered 503: set it, or TROLL_API_KEY",
+            ],
+        ),
+    ],
+)
+def test_what_can_only_answer_503(name: str, fields: dict[str, Any], notes: list[str]) -> None:
+    upstream = Upstream(name, Dialect.OPENAI, "https", "x", 443, **fields)
+    assert unserved_notes(upstream) == [f"upstreams.{name}.{note}" for note in notes]
