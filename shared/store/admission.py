@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from bson import CodecOptions, Int64, encode
+from bson import Int64
 from bson.raw_bson import RawBSONDocument
-from pymongo import ReturnDocument, WriteConcern, timeout
+from pymongo import WriteConcern
 
 from shared.domain.accounts import Admission, Principal, Role, Tier
 from shared.domain.limits import BUCKETS, WINDOW_S, Balances, TierLimits, limit_of, rate_state
 from shared.store.client import AsyncDb, Document, translating_errors
+from shared.store.find_and_modify import FindAndModify, encoded, within
 
 FIXED_NAME = "_proxy"
 
@@ -134,11 +135,11 @@ class MongoKeyGate:
         self._database = database
         self._keys = database.get_collection("user_keys", write_concern=WriteConcern(w=1))
         self._limits = TierLimits(dev=rpm_dev, pro=rpm_pro)
-        # Of an admission as a whole, which may take more than one round trip.
-        self._timeout_s = database.client.options.timeout
+        self._updates = FindAndModify(self._keys)
         self._lifted = TierLimits(dev=rpm_pro, pro=rpm_pro)
-        self._update = _encoded(window_update(self._limits))
-        self._lifted_update = _encoded(window_update(self._lifted))
+        self._update = [encoded(stage) for stage in window_update(self._limits)]
+        self._lifted_update = [encoded(stage) for stage in window_update(self._lifted)]
+        self._fields = encoded(_REPLY_FIELDS)
 
     async def admit(self, key_hash: str) -> Admission:
         """See `KeyGate.admit`.
@@ -147,21 +148,24 @@ class MongoKeyGate:
         and referral credits left, the pro limit applies.
         """
         key = {"hash": key_hash, "isActive": True, "ownerActive": True}
-        with translating_errors(), timeout(self._timeout_s):
-            outcome = await self._count(key, self._update, self._limits)
+        deadline_s = self._updates.deadline_s()
+        with translating_errors():
+            outcome = await self._count(key, self._update, self._limits, deadline_s)
             if outcome is None:
                 return _NOT_ADMITTED
-            if await self._is_lifted(outcome):
-                outcome = await self._count(key, self._lifted_update, self._lifted) or outcome
+            if await self._is_lifted(outcome, deadline_s):
+                lifted = await self._count(key, self._lifted_update, self._lifted, deadline_s)
+                outcome = lifted or outcome
         return outcome.admission
 
     async def admit_fixed(self) -> Admission:
         """See `KeyGate.admit_fixed`; the window is a document of its own, made when missing."""
-        with translating_errors(), timeout(self._timeout_s):
-            outcome = await self._count_fixed()
+        deadline_s = self._updates.deadline_s()
+        with translating_errors():
+            outcome = await self._count_fixed(deadline_s)
             if outcome is None:
-                await self._insert_fixed()
-                outcome = await self._count_fixed()
+                await self._insert_fixed(deadline_s)
+                outcome = await self._count_fixed(deadline_s)
         return _NOT_ADMITTED if outcome is None else outcome.admission
 
     async def ping(self) -> None:
@@ -169,38 +173,32 @@ class MongoKeyGate:
         with translating_errors():
             await self._database.client.admin.command("ping")
 
-    async def _count_fixed(self) -> _Outcome | None:
-        return await self._count({"_id": FIXED_NAME}, self._update, self._limits)
+    async def _count_fixed(self, deadline_s: float) -> _Outcome | None:
+        return await self._count({"_id": FIXED_NAME}, self._update, self._limits, deadline_s)
 
-    async def _insert_fixed(self) -> None:
+    async def _insert_fixed(self, deadline_s: float) -> None:
         made = {"$mergeObjects": [_FIXED, {"createdAt": "$$NOW"}, "$$ROOT"]}
-        await self._keys.update_one({"_id": FIXED_NAME}, [{"$replaceWith": made}], upsert=True)
+        with within(deadline_s):
+            await self._keys.update_one({"_id": FIXED_NAME}, [{"$replaceWith": made}], upsert=True)
 
     async def _count(
-        self, key: Document, update: list[RawBSONDocument], limits: TierLimits
+        self, key: Document, update: list[RawBSONDocument], limits: TierLimits, deadline_s: float
     ) -> _Outcome | None:
-        found = await self._keys.find_one_and_update(
-            key, update, projection=_REPLY_FIELDS, return_document=ReturnDocument.AFTER
-        )
+        found = await self._updates.run(key, update, self._fields, deadline_s)
         return None if found is None else _outcome(found, limits)
 
-    async def _is_lifted(self, outcome: _Outcome) -> bool:
+    async def _is_lifted(self, outcome: _Outcome, deadline_s: float) -> bool:
         if outcome.admission.admitted or not outcome.by_tier or outcome.tier is Tier.PRO:
             return False
         principal = outcome.admission.principal
         if principal is None or not principal.billed:
             return False
-        account = await self._database["users"].find_one(
-            {"_id": principal.user_id}, projection=_BALANCE_FIELDS
-        )
+        with within(deadline_s):
+            account = await self._database["users"].find_one(
+                {"_id": principal.user_id}, projection=_BALANCE_FIELDS
+            )
         now = datetime.fromtimestamp(outcome.sec, UTC)
         return account is not None and _balances(account).pays_by_referral(now)
-
-
-def _encoded(pipeline: list[dict[str, Any]]) -> list[RawBSONDocument]:
-    """Stages as BSON, encoded once instead of at every request."""
-    options: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
-    return [RawBSONDocument(encode(stage), options) for stage in pipeline]
 
 
 def _outcome(found: Document, limits: TierLimits) -> _Outcome:

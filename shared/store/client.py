@@ -21,16 +21,16 @@ from pymongo.errors import (
     InvalidURI,
     OperationFailure,
     PyMongoError,
-    WTimeoutError,
+    WriteConcernError,
 )
 from pymongo.uri_parser import parse_uri
 
 from shared.errors import Conflict, StoreError, StoreRefused, StoreUnavailable
+from shared.store import direct
 
 Document = dict[str, Any]
 SyncClient = MongoClient[Document]
 SyncDatabase = Database[Document]
-AsyncClient = AsyncMongoClient[Document]
 AsyncDb = AsyncDatabase[Document]
 
 DEFAULT_DATABASE = "trollllm"
@@ -44,6 +44,29 @@ _DUPLICATE_KEY = 11000
 _BAD_CREDENTIALS = {13, 18, 8000}
 _INVALID_DOCUMENT = 121
 _URI_FORM = "mongodb://user:password@host:27017/trollllm?replicaSet=rs0"
+
+
+class AsyncClient(AsyncMongoClient[Document]):
+    """pymongo's client and, for the few commands of every request, connections used directly.
+
+    Attributes:
+        direct: Those connections; they are closed with the client.
+        timeout_s: Bound of one operation, seconds.
+    """
+
+    def __init__(self, uri: str, *, timeout_ms: int, max_pool: int) -> None:
+        super().__init__(uri, **_options(timeout_ms, max_pool + direct.CONNECTIONS))
+        self.timeout_s = timeout_ms / 1000
+        self.direct = direct.DirectCommands(self)
+
+    async def close(self) -> None:
+        """See `AsyncMongoClient.close`; what is checked out of a pool it would leave open."""
+        try:
+            await super().close()
+        finally:
+            await self.direct.close()
+
+    aclose = close
 
 
 def connect(uri: str, *, timeout_ms: int = PORTAL_TIMEOUT_MS, max_pool: int = 50) -> SyncClient:
@@ -67,11 +90,11 @@ def connect_async(
 ) -> AsyncClient:
     """Client for the gateway's event loop; opens no connection before it is first used.
 
-    Args and errors as `connect`.
+    Args and errors as `connect`; direct connections come on top of `max_pool`.
     """
     with translating_errors():
         _require_scheme(uri)
-        return AsyncMongoClient(uri, **_options(timeout_ms, max_pool))
+        return AsyncClient(uri, timeout_ms=timeout_ms, max_pool=max_pool)
 
 
 def database_name(uri: str) -> str:
@@ -162,7 +185,7 @@ def _translate_failure(error: OperationFailure) -> StoreError:
         )
     if error.code == _INVALID_DOCUMENT:
         return _invalid_document()
-    if error.timeout or isinstance(error, WTimeoutError) or _is_transient(error):
+    if error.timeout or isinstance(error, WriteConcernError) or _is_transient(error):
         return _unavailable(error)
     name = (error.details or {}).get("codeName", "unknown")
     return StoreRefused(f"the database refused the operation: {name} (code {error.code})")

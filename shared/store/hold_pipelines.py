@@ -9,15 +9,16 @@ Amounts are nano-USD as int64; `Int64` makes sure that a small one is not stored
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bson.int64 import Int64
 
 from shared.domain.money import check_nano
+from shared.store.find_and_modify import encoded
 
 Expression = dict[str, Any]
-Stage = dict[str, Any]
+Stage = Mapping[str, Any]
 
 _EXPIRED: Expression = {
     "$and": [{"$gt": ["$creditsExpireAt", None]}, {"$lte": ["$creditsExpireAt", "$$NOW"]}]
@@ -69,16 +70,18 @@ _GRANT: Stage = {
         }
     }
 }
-_GRANTED: Expression = {"$gt": ["$_hold.granted", 0]}
+_DECISION = [encoded(_AFFORDABLE), encoded(_GRANT)]
+_GRANTED = encoded({"$gt": ["$_hold.granted", 0]})
+_FREE_ANSWER = encoded(FREE_NANO)
 
 
 def _granted_from(purse: str) -> Expression:
     return {"$cond": [{"$eq": ["$_hold.purse", purse]}, "$_hold.granted", Int64(0)]}
 
 
-_HELD: Expression = {"$add": ["$heldNano", _granted_from("main")]}
-_REFERRAL_HELD: Expression = {"$add": ["$refHeldNano", _granted_from("referral")]}
-_RESERVE_DONE: Stage = {"$unset": "_hold"}
+_HELD = encoded({"$add": ["$heldNano", _granted_from("main")]})
+_REFERRAL_HELD = encoded({"$add": ["$refHeldNano", _granted_from("referral")]})
+_RESERVE_DONE = encoded({"$unset": "_hold"})
 
 
 def nano(amount: int) -> Int64:
@@ -116,7 +119,7 @@ def reserve_pipeline(
         "heldNano": _HELD,
         "refHeldNano": _REFERRAL_HELD,
     }
-    return [{"$set": {"_hold": ask}}, _AFFORDABLE, _GRANT, {"$set": grant}, _RESERVE_DONE]
+    return [{"$set": {"_hold": ask}}, *_DECISION, {"$set": grant}, _RESERVE_DONE]
 
 
 def reserve_answer(request_id: str) -> Expression:
@@ -126,7 +129,7 @@ def reserve_answer(request_id: str) -> Expression:
         "username": 1,
         "isActive": 1,
         "hold": f"$holds.{request_id}",
-        "freeNano": FREE_NANO,
+        "freeNano": _FREE_ANSWER,
     }
 
 

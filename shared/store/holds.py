@@ -15,7 +15,7 @@ from typing import Any
 
 import pymongo
 from bson.int64 import Int64
-from pymongo import ReturnDocument, UpdateOne, WriteConcern
+from pymongo import UpdateOne, WriteConcern
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
@@ -23,8 +23,9 @@ from pymongo.read_concern import ReadConcern
 from shared.domain.accounts import Hold, HoldRefused, HoldRequest, Purse, RequestRecord
 from shared.errors import StoreUnavailable
 from shared.store.client import AsyncDb, Document, translate, translating_errors
+from shared.store.find_and_modify import FindAndModify
 from shared.store.hold_documents import aged_holds, holds_in, reserve_outcome
-from shared.store.hold_pipelines import end_pipeline, reserve_answer, reserve_pipeline
+from shared.store.hold_pipelines import Stage, end_pipeline, reserve_answer, reserve_pipeline
 from shared.store.ledger_rows import (
     StoredCost,
     charge_row,
@@ -73,6 +74,7 @@ class MongoHoldStore:
             write_concern=_MAJORITY, read_concern=ReadConcern("majority")
         )
         self._clock = clock
+        self._updates = FindAndModify(self._users)
         self._turns = Turns(RESERVES_AT_ONCE, database.client.options.timeout or TURN_S)
         self._settle_timeout_s = settle_timeout_s
 
@@ -92,13 +94,12 @@ class MongoHoldStore:
         pipeline = reserve_pipeline(
             request.request_id, worker_id, request.full_nano, request.minimum_nano
         )
+        fields = reserve_answer(request.request_id)
+        deadline_s = self._updates.deadline_s()
         async with self._turns.turn(request.user_id):
             with translating_errors():
-                found = await self._users.find_one_and_update(
-                    {"_id": request.user_id},
-                    pipeline,
-                    projection=reserve_answer(request.request_id),
-                    return_document=ReturnDocument.AFTER,
+                found = await self._updates.run(
+                    {"_id": request.user_id}, pipeline, fields, deadline_s
                 )
         return reserve_outcome(request, found)
 
@@ -279,7 +280,7 @@ class MongoHoldStore:
         return [hold for account in accounts for hold in holds_in(account)]
 
 
-def _ending(ends: Mapping[str, _End]) -> list[Document]:
+def _ending(ends: Mapping[str, _End]) -> list[Stage]:
     return end_pipeline(
         list(ends), [end.cost_nano for end in ends.values()], [end.tokens for end in ends.values()]
     )
