@@ -94,7 +94,6 @@ def load_catalog_file(path: Path, settings: Settings, environment: Mapping[str, 
     return load_catalog(text, settings, environment)
 
 
-def _add_known(
 def _used(
     root: Section,
     listed: Sequence[Model],
@@ -111,6 +110,7 @@ def _used(
     return [upstream for name, upstream in upstreams.items() if name in names]
 
 
+def _add_known(
     models: dict[str, Model],
     aliases: Mapping[str, str],
     upstreams: Mapping[str, Upstream],
