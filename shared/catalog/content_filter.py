@@ -1,32 +1,42 @@
-"""Structure of `contentFilter` in config.json."""
+"""`contentFilter` of config.json."""
 
 from __future__ import annotations
 
-import re
-
 from shared.catalog.section import Section
+from shared.domain.catalog import FilterRule, FilterSpec, ThinkingMode
+from shared.wire.filtering.rules import PatternError, RuleSet, compile_rule
 
-THINKING_MODES = ("pass", "blank", "strip")
+_MODES = tuple(mode.value for mode in ThinkingMode)
 
 
-def check_content_filter(root: Section) -> None:
-    """Note every fault of the filter: unknown keys, patterns that are none, unknown modes."""
+def read_content_filter(root: Section) -> FilterSpec:
+    """The filter, its patterns tried; every fault is noted."""
     section = root.section("contentFilter")
     section.known("replace", "thinking")
-    section.choice("thinking", THINKING_MODES, "pass")
-    for rule in section.sections("replace"):
-        _check_rule(rule)
+    mode = section.choice("thinking", _MODES, None) or ThinkingMode.KEEP
+    read = [_read_rule(rule) for rule in section.sections("replace")]
+    rules = tuple(rule for rule in read if rule is not None)
+    try:
+        RuleSet(rules)
+    except PatternError as error:
+        section.fault("replace", f"as a whole: {error}")
+    return FilterSpec(rules, ThinkingMode(mode))
 
 
-def _check_rule(rule: Section) -> None:
-    rule.known("find", "with", "regex")
-    find = rule.fields.get("find")
+def _read_rule(section: Section) -> FilterRule | None:
+    section.known("find", "with", "regex")
+    find, replacement = section.fields.get("find"), section.fields.get("with")
     if not isinstance(find, str) or not find:
-        rule.fault("find", "must be a string that is not empty")
-    if not isinstance(rule.fields.get("with"), str):
-        rule.fault("with", "must be a string")
-    if rule.boolean("regex", default=False) and isinstance(find, str):
-        try:
-            re.compile(find)
-        except re.error as error:
-            rule.fault("find", f"is no regular expression: {error}")
+        section.fault("find", "must be a string that is not empty")
+    if not isinstance(replacement, str):
+        section.fault("with", "must be a string")
+    regex = section.boolean("regex", default=False)
+    if not isinstance(find, str) or not find:
+        return None
+    rule = FilterRule(find, replacement if isinstance(replacement, str) else "", regex)
+    try:
+        compile_rule(rule)
+    except PatternError as error:
+        section.fault("find", str(error))
+        return None
+    return rule

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shared.catalog.content_filter import check_content_filter
+from shared.catalog.content_filter import read_content_filter
 from shared.catalog.document import read_document
 from shared.catalog.models import ModelReader
 from shared.catalog.output_limits import DEFAULT_CONTEXT_WINDOW, max_output_of
@@ -60,7 +60,7 @@ def load_catalog(
     root = Section(read_document(text, faults) if text is not None else {}, "", faults)
     root.known(*_KEYS)
     port = root.integer("port", None, 1, 65_535)
-    check_content_filter(root)
+    filter_spec = read_content_filter(root)
     upstreams = read_upstreams(root, settings)
     prices = PriceData(clock())
     reader = ModelReader(upstreams, prices)
@@ -75,7 +75,8 @@ def load_catalog(
     models = {model.id: model for model in listed}
     aliases = {alias: model.id for model in listed for alias in model.aliases}
     snapshots = _add_known(models, aliases, upstreams, routes, prices)
-    return Catalog(models, aliases, upstreams, routes, port, snapshots, tuple(reader.notes))
+    notes = tuple(reader.notes)
+    return Catalog(models, aliases, upstreams, routes, port, snapshots, notes, filter_spec)
 
 
 def load_catalog_file(path: Path, settings: Settings, environment: Mapping[str, str]) -> Catalog:

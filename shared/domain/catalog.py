@@ -102,6 +102,37 @@ class Route:
         return fnmatch.fnmatchcase(model_id, self.match)
 
 
+class ThinkingMode(StrEnum):
+    """What becomes of a model's thinking."""
+
+    KEEP = "pass"
+    BLANK = "blank"
+    STRIP = "strip"
+
+
+@dataclass(frozen=True, slots=True)
+class FilterRule:
+    """What is replaced in answers.
+
+    Attributes:
+        find: A text that stands as a whole word, or an expression of RE2's.
+        replacement: What stands in its place, taken literally.
+        regex: Whether `find` is an expression.
+    """
+
+    find: str
+    replacement: str
+    regex: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FilterSpec:
+    """`contentFilter` of config.json, checked: `rules` in order. By itself it does nothing."""
+
+    rules: tuple[FilterRule, ...] = ()
+    thinking: ThinkingMode = ThinkingMode.KEEP
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A model and the upstream that will serve it."""
@@ -123,7 +154,8 @@ class Catalog:
         snapshots: Beginning of the name of dated snapshots, such as `claude-haiku-4-5`, to the
             id of the model that they are priced like.
         notes: What an operator should know, though it is no fault: a model of config.json
-            whose upstream has no address.
+            whose upstream has no address, an upstream that can only answer 503.
+        filter_spec: What answers are to be cleared of.
     """
 
     models: Mapping[str, Model]
@@ -133,6 +165,7 @@ class Catalog:
     port: int | None = None
     snapshots: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    filter_spec: FilterSpec = FilterSpec()
 
     def resolve(self, name: str) -> Target | None:
         """Model and upstream for the name a client sent; None when unknown or unplaced.

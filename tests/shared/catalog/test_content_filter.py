@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from shared.catalog.content_filter import check_content_filter
+from shared.catalog.content_filter import read_content_filter
 from shared.catalog.section import Faults, Section
 
 
 def faults(content_filter: Any) -> list[str]:
     found = Faults({})
-    check_content_filter(Section({"contentFilter": content_filter}, "", found))
+    read_content_filter(Section({"contentFilter": content_filter}, "", found))
     return [fault.path.removeprefix("contentFilter.") for fault in found.found]
 
 

@@ -1,0 +1,1 @@
+"""The content filter: rules over text, and what of an answer they are put to."""
