@@ -81,14 +81,12 @@ class AnthropicStreamUsage:
         started: An event was seen.
         complete: `message_stop` was seen.
         error: An `error` event was seen.
-        service_tier: As the upstream reported it.
     """
 
     def __init__(self) -> None:
         self.started = False
         self.complete = False
         self.error = False
-        self.service_tier: str | None = None
         self._scanner = EventScanner()
         self._fields = AnthropicUsageFields()
         self._final = False
@@ -148,21 +146,15 @@ class AnthropicStreamUsage:
     def _message_start(self, data: bytes) -> None:
         message = (object_of(data) or {}).get("message")
         if isinstance(message, dict):
-            self._take(message.get("usage"))
+            self._fields.merge(message.get("usage"))
 
     def _message_delta(self, data: bytes) -> None:
         fields = object_of(data) or {}
         usage, delta = fields.get("usage"), fields.get("delta")
-        self._take(usage)
+        self._fields.merge(usage)
         stopped = isinstance(delta, dict) and delta.get("stop_reason") is not None
         if stopped and count_in(usage, "output_tokens") is not None:
             self._final = self._fields.whole
-
-    def _take(self, usage: Any) -> None:
-        self._fields.merge(usage)
-        tier = usage.get("service_tier") if isinstance(usage, dict) else None
-        if isinstance(tier, str):
-            self.service_tier = tier
 
 
 def anthropic_body_usage(body: bytes, input_estimate: int = 0) -> Usage:

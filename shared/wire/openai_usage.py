@@ -59,14 +59,12 @@ class OpenAIStreamUsage:
         started: An event was seen.
         complete: `[DONE]` was seen.
         error: A chunk that is an error was seen.
-        service_tier: As the upstream reported it.
     """
 
     def __init__(self) -> None:
         self.started = False
         self.complete = False
         self.error = False
-        self.service_tier: str | None = None
         self._scanner = EventScanner()
         self._usage: Usage | None = None
         self._finished = False
@@ -127,9 +125,6 @@ class OpenAIStreamUsage:
             self.error = True
         self._take_usage(chunk)
         self._take_choices(chunk.get("choices"))
-        tier = chunk.get("service_tier")
-        if isinstance(tier, str):
-            self.service_tier = tier
 
     def _take_usage(self, chunk: dict[str, Any]) -> None:
         fields = chunk.get("usage")

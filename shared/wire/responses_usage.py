@@ -54,14 +54,12 @@ class ResponsesStreamUsage:
         started: An event was seen.
         complete: The event that ends a response was seen, be it completed, incomplete or failed.
         error: An `error` event or `response.failed` was seen.
-        service_tier: As the upstream reported it.
     """
 
     def __init__(self) -> None:
         self.started = False
         self.complete = False
         self.error = False
-        self.service_tier: str | None = None
         self._scanner = EventScanner()
         self._usage: Usage | None = None
         self._delta_bytes = 0
@@ -123,9 +121,6 @@ class ResponsesStreamUsage:
     def _take_response(self, response: Any) -> None:
         self.complete = True
         self._usage = responses_usage(response)
-        tier = response.get("service_tier") if isinstance(response, dict) else None
-        if isinstance(tier, str):
-            self.service_tier = tier
 
 
 def responses_body_usage(body: bytes, input_estimate: int = 0) -> Usage:

@@ -35,13 +35,11 @@ class StreamUsage(Protocol):
         started: An event was seen.
         complete: The upstream said that the stream is complete.
         error: The upstream sent an error event.
-        service_tier: As the upstream reported it, if it did.
     """
 
     started: bool
     complete: bool
     error: bool
-    service_tier: str | None
 
     def feed(self, chunk: bytes) -> None:
         """Observe the next bytes; raises `StreamError` on an event larger than the cap."""

@@ -187,12 +187,11 @@ def test_names_of_events_may_be_missing() -> None:
     assert meter.complete
 
 
-def test_errors_and_tiers_are_seen() -> None:
+def test_errors_are_seen() -> None:
     meter = AnthropicStreamUsage()
-    meter.feed(sse(start(input_tokens=5, service_tier="priority")))
+    meter.feed(sse(start(input_tokens=5)))
     meter.feed(sse({"type": "ping"}, {"type": "error", "error": {"type": "overloaded_error"}}))
     assert meter.error
-    assert meter.service_tier == "priority"
 
 
 @pytest.mark.parametrize("data", [b"{", b"null", b"[1]", b'{"message": 7}', b"\xff"])

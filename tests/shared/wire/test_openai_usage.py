@@ -78,14 +78,13 @@ def test_buckets(fields: Any, expected: Usage | None) -> None:
 
 def test_a_whole_stream() -> None:
     meter = OpenAIStreamUsage()
-    meter.feed(chunk("Hel") + chunk("lo", service_tier="default") + chunk(finish="stop"))
+    meter.feed(chunk("Hel") + chunk("lo") + chunk(finish="stop"))
     assert meter.usage_if_cut_now(20) == Usage(20, 2, estimated=True)
     meter.feed(usage_chunk(10, 3))
     assert meter.usage_if_cut_now(20) == Usage(10, 3)
     assert not meter.complete
     meter.feed(DONE)
     assert meter.complete
-    assert meter.service_tier == "default"
 
 
 def test_usage_in_the_finish_chunk_counts() -> None:

@@ -97,7 +97,7 @@ STREAM = (
         "response.output_item.done",
         item={"type": "message", "content": [{"type": "output_text", "text": "Hellò"}]},
     )
-    + ended(**counts(10, 3), service_tier="default", error=None)
+    + ended(**counts(10, 3), error=None)
 )
 
 
@@ -112,7 +112,6 @@ def test_a_stream_cut_into_pieces_of_any_size(size: int) -> None:
     assert meter.started
     assert meter.complete
     assert not meter.error
-    assert meter.service_tier == "default"
     assert meter.usage == meter.usage_if_cut_now(99, 1) == Usage(10, 3)
 
 
