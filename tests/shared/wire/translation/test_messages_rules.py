@@ -1,12 +1,26 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shared.wire import anthropic_request
-from shared.wire.translation.messages_rules import NESTED, TOP_LEVEL, is_mute, left_out_within
-from shared.wire.translation.rules import Fate
+from shared.wire.translation.messages_rules import (
+    NESTED,
+    RULES,
+    TOP_LEVEL,
+    is_mute,
+    left_out_within,
+)
+from shared.wire.translation.rules import Fate, with_table
+
+PAGE = Path(__file__).resolve().parents[4] / "docs/translation.md"
+
+
+def test_the_page_shows_the_rules() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_table(page, "messages to chat", RULES) == page
 
 
 def test_every_parameter_that_is_checked_has_a_rule() -> None:
