@@ -14,6 +14,7 @@ import pytest
 from pymongo import MongoClient
 
 from shared.store.embedded import find_binary, free_port
+from tests.support.scripted_mongod import running_scripted_mongod
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 READY = "TrollLLM is ready."
@@ -237,6 +238,21 @@ def test_a_database_that_is_no_replica_set_is_told_what_mends_it(up, standalone)
     assert one.process.wait(60) == 1
     (line,) = one.text.splitlines()
     assert "rs.initiate(" in line
+
+
+@pytest.mark.parametrize(
+    ("version", "wire_version", "told"),
+    [
+        ((4, 4, 29), 9, "MongoDB 4.4.29 is too old: 6.0 or newer is needed"),
+        ((5, 0, 31), 13, "MongoDB 5.0.31 is too old: 6.0 or newer is needed"),
+        ((4, 0, 28), 7, "MongoDB is too old for the driver: 6.0 or newer is needed"),
+    ],
+)
+def test_a_database_that_is_too_old_is_one_line(up, version, wire_version, told):
+    with running_scripted_mongod(version, wire_version) as server:
+        one = up(MONGODB_URI=f"mongodb://127.0.0.1:{server.port}/x")
+        assert one.process.wait(60) == 1
+    assert one.text == f"trollllm: {told}\n"
 
 
 def test_an_open_address_without_a_secret_is_refused(up):
