@@ -11,6 +11,7 @@ from mitmproxy import http
 
 from shared.domain.accounts import Hold, Principal, RateState
 from shared.domain.catalog import Dialect, Target
+from shared.wire.formats import WireFormat
 
 if TYPE_CHECKING:
     from addons.metering import Meter
@@ -81,9 +82,19 @@ class RequestContext:
         return self.parsed is not None and self.parsed.stream
 
     @property
-    def upstream_dialect(self) -> Dialect:
+    def format(self) -> WireFormat:
+        """What its client speaks; the plain one of its dialect until the body was read."""
+        return self.parsed.format if self.parsed is not None else WireFormat.of(self.dialect)
+
+    @property
+    def upstream_format(self) -> WireFormat:
         """What its upstream speaks; the client's own until that is known."""
-        return self.outgoing.dialect if self.outgoing is not None else self.dialect
+        return self.outgoing.format if self.outgoing is not None else self.format
+
+    @property
+    def upstream_dialect(self) -> Dialect:
+        """The dialect of what its upstream speaks."""
+        return self.upstream_format.dialect
 
     @property
     def translates(self) -> bool:

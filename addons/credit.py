@@ -46,7 +46,8 @@ def bound_of(parsed: ParsedRequest, target: Target, price: Price) -> Bound:
         return bound_nano(inputs, output, parsed.choices, price, parsed.web_searches)
 
     full = cost(max_tokens)
-    return Bound(inputs, max_tokens, full, full if parsed.max_tokens is not None else cost(1))
+    least = full if parsed.max_tokens is not None else cost(parsed.format.least_output_tokens)
+    return Bound(inputs, max_tokens, full, least)
 
 
 class CreditGuard:

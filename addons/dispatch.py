@@ -100,7 +100,7 @@ def upstream_request(
         (b"user-agent", USER_AGENT),
         (b"content-length", b"%d" % len(body)),
     ]
-    path = upstream.prefix + _PATH_OF[context.upstream_dialect]
+    path = upstream.prefix + upstream_path(context)
     if context.upstream_dialect is Dialect.ANTHROPIC:
         fields += _anthropic_fields(client.headers, native=not context.translates)
         native_beta = not context.translates and client.path.endswith("?beta=true")
@@ -119,6 +119,11 @@ def upstream_request(
         timestamp_start=client.timestamp_start,
         timestamp_end=client.timestamp_end,
     )
+
+
+def upstream_path(context: RequestContext) -> str:
+    """The path of the client's own endpoint, or of what its request was translated into."""
+    return _PATH_OF[context.upstream_dialect] if context.translates else context.endpoint
 
 
 def _anthropic_fields(headers: http.Headers, *, native: bool) -> list[tuple[bytes, bytes]]:

@@ -13,6 +13,7 @@ from addons.context import RequestContext
 from addons.request_id import new_request_id
 from shared.domain.catalog import Dialect
 from shared.wire import errors as refusals
+from shared.wire.formats import WireFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +23,27 @@ class Endpoint:
     Attributes:
         method: The one it takes.
         keyed: Whether it needs a key.
-        dialect: Of its errors.
-        billed: Whether it goes upstream and costs money.
+        format: Of requests that go upstream; None where they are answered here.
+        billed: Whether it costs money.
         shows_more: Whether a key that is given anyway is looked at.
     """
 
     method: str
     keyed: bool
-    dialect: Dialect = Dialect.OPENAI
+    format: WireFormat | None = None
     billed: bool = False
     shows_more: bool = False
 
 
 CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
+RESPONSES = "/v1/responses"
 MODELS = "/v1/models"
 
 ENDPOINTS = {
-    CHAT: Endpoint("POST", keyed=True, billed=True),
-    MESSAGES: Endpoint("POST", keyed=True, dialect=Dialect.ANTHROPIC, billed=True),
+    CHAT: Endpoint("POST", keyed=True, format=WireFormat.CHAT, billed=True),
+    MESSAGES: Endpoint("POST", keyed=True, format=WireFormat.MESSAGES, billed=True),
+    RESPONSES: Endpoint("POST", keyed=True, format=WireFormat.RESPONSES, billed=True),
     MODELS: Endpoint("GET", keyed=True),
     "/health": Endpoint("GET", keyed=False, shows_more=True),
     "/": Endpoint("HEAD", keyed=False),
@@ -100,7 +103,7 @@ class Gatekeeper:
         if endpoint is None or "%" in path or "#" in request.path:
             raise refusals.not_found()
         self._check_head(request, endpoint)
-        if endpoint.billed and self._overloaded():
+        if endpoint.format is not None and self._overloaded():
             raise refusals.overloaded()
 
     def _check_head(self, request: http.Request, endpoint: Endpoint) -> None:

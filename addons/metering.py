@@ -6,6 +6,7 @@ from typing import Protocol
 
 from shared.domain.catalog import Dialect
 from shared.domain.usage import Usage
+from shared.wire.formats import WireFormat
 from shared.wire.usage_reader import body_usage, stream_usage
 
 
@@ -20,15 +21,15 @@ class StreamMeter:
     """Meters a stream as it passes.
 
     Args:
-        dialect: The upstream's.
+        form: The upstream's.
         output_cap: Tokens that counted output never exceeds: what the hold covers.
 
     Attributes:
         reader: Fed with every byte of the upstream.
     """
 
-    def __init__(self, dialect: Dialect, output_cap: int | None = None) -> None:
-        self.reader = stream_usage(dialect)
+    def __init__(self, form: WireFormat | Dialect, output_cap: int | None = None) -> None:
+        self.reader = stream_usage(form)
         self._output_cap = output_cap
 
     def usage(self, input_estimate: int) -> Usage:
@@ -39,10 +40,10 @@ class StreamMeter:
 class BodyMeter:
     """Meters an answer that came in one piece."""
 
-    def __init__(self, dialect: Dialect, body: bytes) -> None:
-        self._dialect = dialect
+    def __init__(self, form: WireFormat | Dialect, body: bytes) -> None:
+        self._form = form
         self._body = body
 
     def usage(self, input_estimate: int) -> Usage:
         """As `Meter.usage`."""
-        return body_usage(self._dialect, self._body, input_estimate)
+        return body_usage(self._form, self._body, input_estimate)

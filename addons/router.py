@@ -7,8 +7,9 @@ from mitmproxy import http
 from addons.context import RequestContext, is_open
 from addons.gatekeeper import endpoint_at
 from addons.services import Services
-from shared.domain.catalog import Model, Target
+from shared.domain.catalog import Dialect, Model, Target
 from shared.wire import errors as refusals
+from shared.wire.formats import WireFormat
 from shared.wire.requests import ParsedRequest, check_priced, parse_request
 
 LONG_CONTEXT_BETA = "context-1m"
@@ -32,9 +33,9 @@ class ModelRouter:
             return
         context = RequestContext.of(flow)
         endpoint = endpoint_at(context.endpoint)
-        if endpoint is None or not endpoint.billed:
+        if endpoint is None or endpoint.format is None:
             return
-        parsed = parse_request(context.dialect, flow.request.raw_content or b"")
+        parsed = parse_request(endpoint.format, flow.request.raw_content or b"")
         context.parsed = parsed
         target = self._target(parsed)
         if target.model.price is None:
@@ -47,6 +48,12 @@ class ModelRouter:
         target = self._services.catalog.resolve(parsed.model)
         if target is None:
             raise refusals.model_not_found(parsed.model)
+        if parsed.format is WireFormat.RESPONSES and target.model.dialect is not Dialect.OPENAI:
+            message = (
+                f"The model {parsed.model} is not served at /v1/responses. It is served at "
+                "/v1/messages and /v1/chat/completions."
+            )
+            raise refusals.invalid_request(message, "model")
         return target
 
 

@@ -19,10 +19,10 @@ from addons.metering import BodyMeter, StreamMeter
 from addons.proxy.headers import FastHeaders
 from addons.replies import own_headers
 from addons.services import Services
-from shared.domain.catalog import Dialect
 from shared.domain.usage import Usage
 from shared.errors import GatewayError, StreamError
 from shared.wire import errors as wire
+from shared.wire.formats import WireFormat
 from shared.wire.translation.directions import stream_translator, translate_answer
 from shared.wire.translation.interfaces import Asked
 from shared.wire.usage_chunk import UsageChunkFilter
@@ -87,14 +87,14 @@ class SseStream:
             return
         body = plain_body(response)
         response.headers.pop("content-encoding", None)
-        context.meter = BodyMeter(context.upstream_dialect, body)
+        context.meter = BodyMeter(context.upstream_format, body)
         if context.translates:
             body = translate_answer(context.dialect, body, asked_by(context))
         response.content = body
 
     def _relay(self, context: RequestContext) -> Relay:
         choices = context.outgoing.choices if context.outgoing else 1
-        meter = StreamMeter(context.upstream_dialect, context.max_tokens * choices)
+        meter = StreamMeter(context.upstream_format, context.max_tokens * choices)
         context.meter = meter
         return Relay(context, meter, self._services.ledger.checkpoint)
 
@@ -159,7 +159,7 @@ class Relay:
         self._told = True
         context = self._context
         context.end_reason = context.end_reason or error.code
-        return [wire.error_event(error, context.dialect, context.request_id)]
+        return [wire.error_event(error, context.format, context.request_id)]
 
     def _pass(self, data: bytes) -> list[bytes]:
         self._meter.reader.feed(data)
@@ -201,7 +201,7 @@ def stages_of(context: RequestContext) -> list[Stage]:
         return [stream_translator(context.dialect, asked_by(context))]
     stages: list[Stage] = [WholeEvents()]
     asked = context.parsed is not None and context.parsed.asked_for_usage
-    if context.dialect is Dialect.OPENAI and not asked:
+    if context.format is WireFormat.CHAT and not asked:
         stages.append(UsageChunkFilter())
     return stages
 

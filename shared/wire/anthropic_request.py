@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from shared.domain.catalog import Dialect
 from shared.wire.fields import (
     MAX_MAX_TOKENS,
     NUMBER,
@@ -21,6 +20,7 @@ from shared.wire.fields import (
     refuse,
     strings,
 )
+from shared.wire.formats import WireFormat
 from shared.wire.parsed_request import (
     Media,
     ParsedRequest,
@@ -85,7 +85,7 @@ def read_messages_request(
     _system(fields, media)
     messages = _messages(fields, media)
     return ParsedRequest(
-        dialect=Dialect.ANTHROPIC,
+        format=WireFormat.MESSAGES,
         body=fields,
         model=model,
         stream=boolean(fields, "stream"),

@@ -12,6 +12,7 @@ import orjson
 
 from shared.domain.catalog import Dialect
 from shared.errors import GatewayError
+from shared.wire.formats import WireFormat
 
 _NO_RETRY = {"x-should-retry": "false"}
 
@@ -25,14 +26,20 @@ def error_body(error: GatewayError, dialect: Dialect, request_id: str) -> bytes:
     return orjson.dumps(_error_object(error, dialect, request_id))
 
 
-def error_event(error: GatewayError, dialect: Dialect, request_id: str) -> bytes:
+def error_event(error: GatewayError, spoken: WireFormat | Dialect, request_id: str) -> bytes:
     """Render as one server-sent event, which both SDKs raise as an error.
 
-    It starts with an empty line, so that it stands by itself even after a torn event.
+    It starts with an empty line, so that it stands by itself even after a torn event. In a stream
+    of responses it is the documented `error` event, with the object beside it that the SDK looks
+    for; it stands outside of the upstream's sequence, whose numbers are not known here.
     """
-    data = error_body(error, dialect, request_id)
-    name = b"event: error\n" if dialect is Dialect.ANTHROPIC else b""
-    return b"\n\n" + name + b"data: " + data + b"\n\n"
+    form = WireFormat.of(spoken)
+    fields = _error_object(error, form.dialect, request_id)
+    if form is WireFormat.RESPONSES:
+        flat = {"code": error.code or None, "message": error.message, "param": error.param}
+        fields = {"type": "error", "sequence_number": 0, **flat, **fields}
+    name = b"" if form is WireFormat.CHAT else b"event: error\n"
+    return b"\n\n" + name + b"data: " + orjson.dumps(fields) + b"\n\n"
 
 
 def _error_object(error: GatewayError, dialect: Dialect, request_id: str) -> Mapping[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.domain.catalog import Dialect
 from shared.wire.fields import (
     MAX_MAX_TOKENS,
     NUMBER,
@@ -24,6 +23,7 @@ from shared.wire.fields import (
     refuse,
     strings,
 )
+from shared.wire.formats import WireFormat
 from shared.wire.parsed_request import (
     Media,
     ParsedRequest,
@@ -88,7 +88,7 @@ def read_chat_request(fields: Fields, body_bytes: int) -> ParsedRequest:
     messages = _messages(fields, media)
     options = dictionary(fields, "stream_options") or {}
     return ParsedRequest(
-        dialect=Dialect.OPENAI,
+        format=WireFormat.CHAT,
         body=fields,
         model=model,
         stream=boolean(fields, "stream"),

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from shared.domain.catalog import Dialect
+from shared.wire.formats import WireFormat
 
 # Hidden prompt text an upstream adds on its own account (tool use, roles, turns).
 HIDDEN_TOKENS = 1024
@@ -41,7 +42,7 @@ class ParsedRequest:
     """A checked request.
 
     Attributes:
-        dialect: The client's dialect.
+        format: Of the endpoint it was sent to.
         body: Every field as it came; never changed.
         model: As the client named it.
         stream: Whether the answer shall be streamed.
@@ -57,7 +58,7 @@ class ParsedRequest:
         conversation_key: Equal for the turns of one conversation: hash of its beginning.
     """
 
-    dialect: Dialect
+    format: WireFormat
     body: dict[str, Any] = field(repr=False)
     model: str
     stream: bool
@@ -70,6 +71,11 @@ class ParsedRequest:
     extra_output_tokens: int
     web_searches: int
     conversation_key: str
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect it is written in."""
+        return self.format.dialect
 
     def input_bound(self, context_window: int) -> int:
         """Upper bound of input tokens at a model with that context window."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,25 +13,37 @@ from shared.domain.pricing import Price
 from shared.wire.anthropic_request import read_messages_request
 from shared.wire.errors import invalid_request
 from shared.wire.fields import Fields
+from shared.wire.formats import WireFormat
 from shared.wire.json_body import read_object
 from shared.wire.openai_request import read_chat_request
 from shared.wire.parsed_request import ParsedRequest
+from shared.wire.responses_request import read_responses_request
 
 MIN_THINKING_BUDGET = 1024
+_LIMITS = {
+    WireFormat.CHAT: "max_completion_tokens",
+    WireFormat.MESSAGES: "max_tokens",
+    WireFormat.RESPONSES: "max_output_tokens",
+}
 
 __all__ = ["ParsedRequest", "check_priced", "parse_request", "prepare_upstream"]
 
 
-def parse_request(dialect: Dialect, body: bytes) -> ParsedRequest:
-    """Parse and check the body of `/v1/messages` or `/v1/chat/completions`.
+def parse_request(spoken: WireFormat | Dialect, body: bytes) -> ParsedRequest:
+    """Parse and check the body of a request.
 
     Raises:
         GatewayError: 400 `invalid_request`, with the path of the parameter at fault.
     """
-    fields = read_object(body)
-    if dialect is Dialect.ANTHROPIC:
-        return read_messages_request(fields, len(body))
-    return read_chat_request(fields, len(body))
+    fields, size = read_object(body), len(body)
+    match form := WireFormat.of(spoken):
+        case WireFormat.CHAT:
+            return read_chat_request(fields, size)
+        case WireFormat.RESPONSES:
+            return read_responses_request(fields, size)
+        case WireFormat.MESSAGES:
+            return read_messages_request(fields, size)
+    return replace(read_messages_request(fields, size, limited=False), format=form)
 
 
 def read_translated(parsed: ParsedRequest, dialect: Dialect, body: Fields) -> ParsedRequest:
@@ -64,11 +77,11 @@ def check_priced(parsed: ParsedRequest, price: Price) -> None:
 def prepare_upstream(
     parsed: ParsedRequest, upstream_model: str, max_tokens: int | None = None
 ) -> bytes:
-    """The body for an upstream of the client's own dialect.
+    """The body for an upstream that takes the format of the request.
 
-    Every field keeps its place and value, known or not, but for these: `model` is replaced;
-    `max_tokens` (in OpenAI's dialect `max_completion_tokens`) is put in where the client gave
-    none; a stream of OpenAI's dialect always asks for usage.
+    Every field keeps its place and value, known or not, but for these: `model` is replaced; the
+    limit of output tokens, under the name it has in the format, is put in where the client gave
+    none; a stream of chat completions always asks for usage; a response is never stored.
 
     Args:
         parsed: What `parse_request` returned; it is not changed.
@@ -77,14 +90,16 @@ def prepare_upstream(
     """
     fields: dict[str, Any] = dict(parsed.body)
     fields["model"] = upstream_model
-    openai = parsed.dialect is Dialect.OPENAI
-    if parsed.max_tokens is None and max_tokens is not None:
-        fields["max_completion_tokens" if openai else "max_tokens"] = max_tokens
-        if not openai:
+    limit = _LIMITS.get(parsed.format)
+    if parsed.max_tokens is None and max_tokens is not None and limit is not None:
+        fields[limit] = max_tokens
+        if parsed.format is WireFormat.MESSAGES:
             _fit_thinking(fields, max_tokens)
-    if openai and parsed.stream:
+    if parsed.format is WireFormat.CHAT and parsed.stream:
         options: Mapping[str, Any] = fields.get("stream_options") or {}
         fields["stream_options"] = {**options, "include_usage": True}
+    if parsed.format is WireFormat.RESPONSES:
+        fields["store"] = False
     return orjson.dumps(fields)
 
 

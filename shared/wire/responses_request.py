@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from shared.domain.catalog import Dialect
 from shared.wire.fields import (
     MAX_MAX_TOKENS,
     NUMBER,
@@ -29,6 +28,7 @@ from shared.wire.fields import (
     refuse,
     strings,
 )
+from shared.wire.formats import WireFormat
 from shared.wire.parsed_request import (
     Media,
     ParsedRequest,
@@ -94,7 +94,7 @@ def read_responses_request(fields: Fields, body_bytes: int) -> ParsedRequest:
         refuse("input", "must be a string or a list of items")
     media.elsewhere = media.elsewhere or bool(objects(fields, "context_management"))
     return ParsedRequest(
-        dialect=Dialect.OPENAI,
+        format=WireFormat.RESPONSES,
         body=fields,
         model=model,
         stream=boolean(fields, "stream"),

@@ -1,4 +1,4 @@
-"""Token usage from an upstream's bytes, before any translation, whatever its dialect.
+"""Token usage from an upstream's bytes, before any translation, whatever their format.
 
 The two dialects count differently and never share a type: OpenAI's `prompt_tokens` includes
 cached tokens, Anthropic's `input_tokens` excludes them. Both become the disjoint buckets of
@@ -15,15 +15,19 @@ from typing import Protocol
 from shared.domain.catalog import Dialect
 from shared.domain.usage import Usage
 from shared.wire.anthropic_usage import AnthropicStreamUsage, anthropic_body_usage
+from shared.wire.formats import WireFormat
 from shared.wire.openai_usage import OpenAIStreamUsage, openai_body_usage
+from shared.wire.responses_usage import ResponsesStreamUsage, responses_body_usage
 
 __all__ = [
     "AnthropicStreamUsage",
     "OpenAIStreamUsage",
+    "ResponsesStreamUsage",
     "StreamUsage",
     "anthropic_body_usage",
     "body_usage",
     "openai_body_usage",
+    "responses_body_usage",
     "stream_usage",
 ]
 
@@ -55,13 +59,21 @@ class StreamUsage(Protocol):
         """What to charge if nothing more came; the upstream's last word where it was seen."""
 
 
-def stream_usage(dialect: Dialect) -> StreamUsage:
-    """A new meter for a stream of that upstream dialect."""
-    return AnthropicStreamUsage() if dialect is Dialect.ANTHROPIC else OpenAIStreamUsage()
+def stream_usage(spoken: WireFormat | Dialect) -> StreamUsage:
+    """A new meter for a stream of that format."""
+    match WireFormat.of(spoken):
+        case WireFormat.CHAT:
+            return OpenAIStreamUsage()
+        case WireFormat.RESPONSES:
+            return ResponsesStreamUsage()
+    return AnthropicStreamUsage()
 
 
-def body_usage(dialect: Dialect, body: bytes, input_estimate: int = 0) -> Usage:
+def body_usage(spoken: WireFormat | Dialect, body: bytes, input_estimate: int = 0) -> Usage:
     """Usage of a 2xx answer that was not streamed; estimated and flagged where it has none."""
-    if dialect is Dialect.ANTHROPIC:
-        return anthropic_body_usage(body, input_estimate)
-    return openai_body_usage(body, input_estimate)
+    match WireFormat.of(spoken):
+        case WireFormat.CHAT:
+            return openai_body_usage(body, input_estimate)
+        case WireFormat.RESPONSES:
+            return responses_body_usage(body, input_estimate)
+    return anthropic_body_usage(body, input_estimate)

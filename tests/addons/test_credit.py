@@ -9,6 +9,7 @@ from addons.services import Services
 from shared.domain.catalog import Dialect
 from shared.domain.pricing import affordable_tokens, bound_nano
 from shared.errors import GatewayError, JournalError, StoreUnavailable
+from shared.wire.formats import WireFormat
 from shared.wire.requests import parse_request
 from tests.support.gateway_fakes import PROXY
 from tests.support.gateway_flows import (
@@ -40,6 +41,13 @@ def test_a_bound_without_max_tokens_may_shrink() -> None:
     assert found.max_tokens == MAX_OUTPUT
     assert found.full_nano == bound_nano(found.input_tokens, MAX_OUTPUT, 1, PRICE)
     assert found.minimum_nano == bound_nano(found.input_tokens, 1, 1, PRICE)
+
+
+def test_a_response_is_never_left_less_than_upstreams_take() -> None:
+    context = routed_context(services())
+    context.parsed = parse_request(WireFormat.RESPONSES, b'{"model": "m", "input": "hi"}')
+    found = bound(context)
+    assert found.minimum_nano == bound_nano(found.input_tokens, 16, 1, PRICE)
 
 
 def test_every_choice_is_bounded() -> None:

@@ -43,6 +43,13 @@ def test_a_ready_request_gets_its_plan() -> None:
     assert plan.allows(flow.request)
 
 
+def test_a_native_request_goes_to_its_own_path() -> None:
+    made, context, flow = ready()
+    context.endpoint = "/v1/responses"
+    Dispatch(made).request(flow)
+    assert flow.request.path == "/v1/responses"
+
+
 def test_an_answer_in_one_piece_may_take_as_long_as_the_whole() -> None:
     timeouts = Timeouts(first_byte_s=60, total_s=900)
     assert patience(timeouts, streams=True) == timeouts

@@ -24,7 +24,19 @@ def test_models_have_a_path_each(path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "*", "//v1/messages", "/v1/messages/", "/v1/models/", "/V1/messages", "/v1", "/health/x"],
+    [
+        "",
+        "*",
+        "//v1/messages",
+        "/v1/messages/",
+        "/v1/models/",
+        "/V1/messages",
+        "/v1",
+        "/health/x",
+        "/v1/responses/",
+        "/v1/responses/resp_1",
+        "/v1/responses/compact",
+    ],
 )
 def test_everything_else_is_nowhere(path: str) -> None:
     assert endpoint_at(path) is None
@@ -35,6 +47,7 @@ def test_what_costs_money_needs_a_key() -> None:
     assert {path for path, each in ENDPOINTS.items() if each.billed} == {
         "/v1/chat/completions",
         "/v1/messages",
+        "/v1/responses",
     }
 
 

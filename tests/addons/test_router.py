@@ -3,9 +3,11 @@ from dataclasses import replace
 
 import pytest
 
+from addons.context import RequestContext
 from addons.router import ModelRouter, check_window
 from shared.domain.catalog import Dialect
 from shared.errors import GatewayError
+from shared.wire.formats import WireFormat
 from tests.support.gateway_flows import (
     answer_of,
     bare_context,
@@ -56,6 +58,27 @@ def test_a_model_of_the_other_dialect_is_found() -> None:
     ModelRouter(services()).request(flow_of(context, content=content))
     assert context.target is not None
     assert context.target.model.dialect is Dialect.OPENAI
+
+
+def responses(dialect: Dialect) -> RequestContext:
+    """What the router makes of a request to `/v1/responses`."""
+    context = bare_context(endpoint="/v1/responses")
+    content = json.dumps({"model": named("raw", dialect), "input": "hi"}).encode()
+    ModelRouter(services()).request(flow_of(context, content=content))
+    return context
+
+
+def test_responses_of_an_openai_model() -> None:
+    context = responses(Dialect.OPENAI)
+    assert context.target is not None
+    assert context.format is context.upstream_format is WireFormat.RESPONSES
+    assert not context.translates
+
+
+def test_responses_are_native_only() -> None:
+    with pytest.raises(GatewayError, match="/v1/chat/completions") as caught:
+        responses(Dialect.ANTHROPIC)
+    assert (caught.value.status, caught.value.param) == (400, "model")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"model": 5}', b"\xff"])

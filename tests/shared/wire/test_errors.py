@@ -8,6 +8,7 @@ import pytest
 from shared.domain.catalog import Dialect
 from shared.errors import GatewayError
 from shared.wire import errors
+from shared.wire.formats import WireFormat
 from shared.wire.sse import EventScanner
 
 TABLE: list[tuple[Callable[[], GatewayError], int, str, str, dict[str, str]]] = [
@@ -114,6 +115,22 @@ def test_an_event_stands_by_itself_after_whatever_was_torn(
     assert json.loads(last.data) == json.loads(
         errors.error_body(errors.upstream_failed(), dialect, "req_1")
     )
+
+
+def test_an_error_in_a_stream_of_responses() -> None:
+    """The documented event, with the object that the SDK raises on beside it."""
+    error = errors.invalid_request("no", "input")
+    event = errors.error_event(error, WireFormat.RESPONSES, "req_1")
+    (read,) = EventScanner().decode(event)
+    assert read.name == b"error"
+    assert json.loads(read.data) == {
+        "type": "error",
+        "sequence_number": 0,
+        "code": "invalid_request",
+        "message": "no",
+        "param": "input",
+        **json.loads(errors.error_body(error, Dialect.OPENAI, "req_1")),
+    }
 
 
 def test_details_are_for_the_log_alone() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.domain.catalog import Dialect
+from shared.wire.formats import WireFormat
 from shared.wire.parsed_request import (
     HIDDEN_TOKENS,
     IMAGE_TOKENS,
@@ -16,7 +16,7 @@ from shared.wire.parsed_request import (
 )
 
 PARSED = ParsedRequest(
-    dialect=Dialect.OPENAI,
+    format=WireFormat.CHAT,
     body={"messages": ["canary"]},
     model="m",
     stream=False,

@@ -11,6 +11,7 @@ import pytest
 from shared.domain.catalog import Dialect
 from shared.domain.pricing import Rates, make_price
 from shared.errors import GatewayError
+from shared.wire.formats import WireFormat
 from shared.wire.requests import (
     ParsedRequest,
     check_priced,
@@ -151,6 +152,39 @@ def test_documented_changes(
 )
 def test_whether_the_client_asked_for_usage_is_known(asked: bool, options: Any) -> None:
     assert parse(OPENAI, stream=True, stream_options=options).asked_for_usage is asked
+
+
+@pytest.mark.parametrize(
+    ("fields", "given", "sent"),
+    [
+        ({}, 50, {"max_output_tokens": 50, "store": False}),
+        ({"max_output_tokens": 20}, 50, {"max_output_tokens": 20, "store": False}),
+        ({"max_output_tokens": None}, None, {"max_output_tokens": None, "store": False}),
+        ({"store": True, "stream": True}, None, {"store": False, "stream": True}),
+        ({"store": False, "client_metadata": {"a": 1}}, None, None),
+        ({"stream_options": {"include_obfuscation": False}, "store": False}, None, None),
+    ],
+)
+def test_documented_changes_of_responses(
+    fields: dict[str, Any], given: int | None, sent: dict[str, Any] | None
+) -> None:
+    whole = {"model": "m", "input": "hi", **fields}
+    parsed = parse_request(WireFormat.RESPONSES, orjson.dumps(whole))
+    body = orjson.loads(prepare_upstream(parsed, "there", given))
+    assert body == {"model": "there", "input": "hi", **(fields if sent is None else sent)}
+    assert parsed.body == whole
+
+
+def test_a_count_of_tokens_needs_no_limit_and_gets_none() -> None:
+    content = orjson.dumps({"model": "m", "messages": SAID})
+    parsed = parse_request(WireFormat.COUNT_TOKENS, content)
+    assert (parsed.format, parsed.dialect) == (WireFormat.COUNT_TOKENS, ANTHROPIC)
+    assert orjson.loads(prepare_upstream(parsed, "there", 50)) == {
+        "model": "there",
+        "messages": SAID,
+    }
+    with pytest.raises(GatewayError):
+        parse_request(WireFormat.MESSAGES, content)
 
 
 def test_searches_need_a_price() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from shared.domain.catalog import Dialect
 from shared.domain.usage import Usage
+from shared.wire.formats import WireFormat
 from shared.wire.usage_reader import (
     AnthropicStreamUsage,
     OpenAIStreamUsage,
@@ -25,6 +26,12 @@ SIZES = [None, 1, 7, 900]
 needs_recordings = pytest.mark.skipif(
     not SHARED.joinpath("fixtures").is_dir(), reason="no ../shared/fixtures beside the checkout"
 )
+
+
+@pytest.mark.parametrize("form", WireFormat)
+def test_every_format_has_its_meter(form: WireFormat) -> None:
+    assert stream_usage(form).usage == Usage(estimated=True)
+    assert body_usage(form, b"{}", 7) == Usage(7, 1, estimated=True)
 
 
 def metered(dialect: Dialect, data: bytes, size: int | None = None) -> StreamUsage:
