@@ -47,7 +47,13 @@ def test_effort(given: Any, made: str | None) -> None:
     assert output_fields(given, "gpt-4o") == {}
 
 
-@pytest.mark.parametrize(("schema", "strict"), [(CLOSED, True), (LOOSE, False)])
+@pytest.mark.parametrize(
+    ("schema", "strict"),
+    [
+        pytest.param(CLOSED, True, id="tricky-27 held to"),
+        pytest.param(LOOSE, False, id="tricky-27 a hint"),
+    ],
+)
 @pytest.mark.parametrize("old", [False, True])
 def test_a_schema(schema: Any, strict: bool, old: bool) -> None:
     form = {"type": "json_schema", "schema": schema}

@@ -84,9 +84,12 @@ def test_the_limit(asked: int, target: TargetModel, limit: int) -> None:
     assert "max_tokens" not in body
 
 
-def test_without_a_limit_nothing_is_translated() -> None:
+@pytest.mark.parametrize(
+    "body", [pytest.param({"model": "m", "messages": SAID}, id="tricky-23 no max_tokens")]
+)
+def test_without_a_limit_nothing_is_translated(body: dict[str, Any]) -> None:
     with pytest.raises(GatewayError) as caught:
-        translate({"model": "m", "messages": SAID})
+        translate(body)
     assert (caught.value.status, caught.value.param) == (400, "max_tokens")
 
 

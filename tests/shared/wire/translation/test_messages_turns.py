@@ -212,36 +212,48 @@ def test_results_come_first(blocks: Any) -> None:
     ]
 
 
-def test_images_of_results_follow_in_a_message_of_the_user() -> None:
-    seen = {"type": "image_url", "image_url": {"url": "https://example.com/b.png"}}
-    other = {"type": "image", "source": {"type": "url", "url": "https://example.com/b.png"}}
-    blocks = (
-        result([text("a"), PICTURE, text("b")]),
-        result([other], tool_use_id="2", is_error=True),
-        text("and"),
-    )
-    assert said("user", *blocks) == [
-        {
-            "role": "tool",
-            "tool_call_id": "toolu_1",
-            "content": "a\n[See the user's next message.]\nb",
-        },
-        {
-            "role": "tool",
-            "tool_call_id": "2",
-            "content": "[The tool failed.]\n[See the user's next message.]",
-        },
-        {
-            "role": "user",
-            "content": [
+OTHER = {"type": "image", "source": {"type": "url", "url": "https://example.com/b.png"}}
+OTHER_SEEN = {"type": "image_url", "image_url": {"url": "https://example.com/b.png"}}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "answers", "shown"),
+    [
+        pytest.param(
+            [result([text("a"), PICTURE, text("b")])],
+            ["a\n[See the user's next message.]\nb"],
+            [text("Output of the tool call toolu_1:"), SEEN],
+            id="tricky-10 text and image",
+        ),
+        pytest.param(
+            [
+                result([PICTURE]),
+                result([OTHER], tool_use_id="2", is_error=True),
+                result("c", tool_use_id="3"),
+                text("and"),
+            ],
+            [
+                "[See the user's next message.]",
+                "[The tool failed.]\n[See the user's next message.]",
+                "c",
+            ],
+            [
                 text("Output of the tool call toolu_1:"),
                 SEEN,
                 text("Output of the tool call 2:"),
-                seen,
+                OTHER_SEEN,
                 text("and"),
             ],
-        },
-    ]
+            id="tricky-10 images of several results before text",
+        ),
+    ],
+)
+def test_images_of_results_follow_in_a_message_of_the_user(
+    blocks: Any, answers: Any, shown: Any
+) -> None:
+    *results, last = said("user", *blocks)
+    assert [one["content"] for one in results] == answers
+    assert last == {"role": "user", "content": shown}
 
 
 @pytest.mark.parametrize(
