@@ -58,7 +58,9 @@ def stream_error(event: dict[str, Any]) -> GatewayError:
         data = orjson.dumps(event)
     except orjson.JSONEncodeError:  # nested beyond all measure
         return upstream_failed("an error in mid-stream that cannot be read")
-    error = clean_upstream_error(502, data)
-    if error.kind in _OURS or is_account_fault(400, data):
+    fields = event.get("error")
+    kind = str(fields.get("type")) if isinstance(fields, dict) else ""
+    error = clean_upstream_error(_STATUSES.get(kind, 502), data)
+    if kind in _OURS or is_account_fault(400, data):
         return upstream_failed(f"in mid-stream: {error.message}")
-    return translated_error(replace(error, status=_STATUSES.get(error.kind, 502)), Dialect.OPENAI)
+    return translated_error(error if kind in _CODES else replace(error, kind=""), Dialect.OPENAI)

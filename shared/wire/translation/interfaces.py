@@ -41,13 +41,11 @@ class Asked:
         request_id: Ours, for error events.
         created_s: Unix time for answers whose dialect wants one, seconds.
         wants_usage: The client asked for the usage chunk of an OpenAI stream.
-        json_tool: Name of the tool that stands in for a structured output, None when none does.
     """
 
     request_id: str
     created_s: int
     wants_usage: bool = False
-    json_tool: str | None = None
 
 
 class StreamTranslator(Protocol):

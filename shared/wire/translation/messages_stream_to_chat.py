@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from shared.domain.catalog import Dialect
 from shared.errors import StreamError
 from shared.wire.anthropic_usage import AnthropicUsageFields
 from shared.wire.errors import error_event
+from shared.wire.formats import WireFormat
 from shared.wire.sse import Event, EventScanner
 from shared.wire.token_counts import object_of
 from shared.wire.translation.chat_answer import (
@@ -56,7 +56,6 @@ class MessagesToChatStream:
         self._open: dict[int, Block] = {}
         self._usage = AnthropicUsageFields()
         self._usage_reported = False
-        self._tier: str | None = None
         self._stop: Fields = {}
         self._identity = b""
         self._before = self._before_text = b""
@@ -133,6 +132,9 @@ class MessagesToChatStream:
             "created": asked.created_s,
             "model": model if isinstance(model, str) else "",
         }
+        tier = service_tier(message.get("usage"))
+        if tier is not None:
+            head["service_tier"] = tier
         self._identity = b"data: " + orjson.dumps(head)[:-1]
         self._before = self._identity + b',"choices":[{"index":0,"delta":'
         # OpenAI gives every other chunk an empty usage where one with usage will come.
@@ -181,14 +183,13 @@ class MessagesToChatStream:
 
     def _error(self, fields: Fields) -> None:
         error = stream_error(fields)
-        self._out.append(error_event(error, Dialect.OPENAI, self._asked.request_id))
+        self._out.append(error_event(error, WireFormat.CHAT, self._asked.request_id))
         self.failed = self.ended = True
 
     def _take_usage(self, usage: Any) -> None:
         if isinstance(usage, dict):
             self._usage.merge(usage)
             self._usage_reported = True
-            self._tier = service_tier(usage) or self._tier
 
     def _say(self, *deltas: Fields) -> None:
         if deltas and not self._before:
@@ -200,11 +201,10 @@ class MessagesToChatStream:
         """The chunk with the finish reason, and the one with usage."""
         reason = finish_reason(self._stop.get("stop_reason"), calls=self._counts.calls > 0)
         wants_usage = self._asked.wants_usage
-        tier: Fields = {"service_tier": self._tier} if self._tier else {}
-        last: Fields = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}], **tier}
+        last: Fields = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
         self._say_chunk(last | ({"usage": None} if wants_usage else {}))
         if wants_usage and self._usage_reported:
-            self._say_chunk({"choices": [], **tier, "usage": usage_object(self._usage.usage())})
+            self._say_chunk({"choices": [], "usage": usage_object(self._usage.usage())})
 
     def _say_chunk(self, fields: Fields) -> None:
         if not self._identity:
