@@ -148,9 +148,10 @@ def _allowed(choice: Fields, tools: list[Fields]) -> tuple[list[Fields], Fields]
     named = allowed.get("tools")
     if not isinstance(named, list) or not all(isinstance(tool, dict) for tool in named):
         refuse(f"{path}.tools", "must be a list of objects")
-    inside = [tool.get("function") for tool in named]
-    names = [one.get("name") for one in inside if isinstance(one, dict)]
-    left = [tool for tool in tools if tool["name"] in names]
+    functions = (tool.get("function") for tool in named)
+    names = (one.get("name") for one in functions if isinstance(one, dict))
+    wanted = {name for name in names if isinstance(name, str)}
+    left = [tool for tool in tools if tool["name"] in wanted]
     if not left:
         refuse(f"{path}.tools", "must name tools of this request")
     return left, {"type": _MODES[mode]}

@@ -91,7 +91,8 @@ def test_choices(fields: Any, choice: Any) -> None:
 
 @pytest.mark.parametrize(("mode", "kind"), [("auto", "auto"), ("required", "any")])
 def test_allowed_tools_are_all_there_is(mode: str, kind: str) -> None:
-    allowed = {"mode": mode, "tools": [OTHER, {"type": "function", "function": {"name": "h"}}, {}]}
+    unknown = [{"type": "function", "function": {"name": "h"}}, {"function": {"name": []}}, {}]
+    allowed = {"mode": mode, "tools": [OTHER, *unknown]}
     choice = {"type": "allowed_tools", "allowed_tools": allowed}
     made = translated(tools=[TOOL, OTHER], tool_choice=choice, parallel_tool_calls=False)
     assert [each["name"] for each in made["tools"]] == ["g"]
