@@ -75,7 +75,11 @@ TOP_LEVEL: tuple[Rule, ...] = (
 )
 
 NESTED: tuple[Rule, ...] = (
-    carried("messages[].role", "`system` within the conversation keeps its role and place"),
+    carried(
+        "messages[].role",
+        "`system` within the conversation keeps its role and its place, but for answers of tools, "
+        "which come right after their calls",
+    ),
     carried("messages[].clear_at", "a message of the system that is cleared is left out"),
     dropped("messages[].output_config", "OpenAI has one effort for a request"),
     carried("messages[].content", "one text as a string, several as parts"),

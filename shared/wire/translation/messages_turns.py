@@ -36,9 +36,10 @@ def chat_messages(given: Fields) -> list[Message]:
     Raises:
         GatewayError: 400, with the path of the block that cannot be carried.
     """
-    messages = _system(given.get("system"), "system")
+    said = []
     for index, turn in _shown(given["messages"]):
-        messages += _TURNS[turn["role"]](turn["content"], f"messages[{index}].content")
+        said += _TURNS[turn["role"]](turn["content"], f"messages[{index}].content")
+    messages = _system(given.get("system"), "system") + _in_order(said)
     if all(message["role"] == "system" for message in messages):
         refuse("messages", "must hold a message of the user")
     return [*messages[:-1], _without_trailing_space(messages[-1])]
@@ -52,6 +53,32 @@ def _shown(turns: list[Fields]) -> list[tuple[int, Fields]]:
         for index, turn in enumerate(turns)
         if turn["role"] != "system" or turn.get("clear_at") != _UNTIL_USER or index > last_user
     ]
+
+
+def _in_order(messages: list[Message]) -> list[Message]:
+    """Calls of one turn together and their results right after them, as OpenAI demands.
+
+    For Anthropic, turns of one role in a row are one.
+    """
+    ordered: list[Message] = []
+    later: list[Message] = []
+    for message in messages:
+        if message["role"] == "tool":
+            ordered.append(message)
+        elif message["role"] != "assistant":
+            later.append(message)
+        elif not later and ordered and "tool_calls" in ordered[-1]:
+            ordered[-1] = _together(ordered[-1], message)
+        else:
+            ordered += [*later, message]
+            later = []
+    return ordered + later
+
+
+def _together(calling: Message, other: Message) -> Message:
+    text = (calling["content"] or "") + (other["content"] or "")
+    calls = calling["tool_calls"] + other.get("tool_calls", [])
+    return {**calling, "content": text or None, "tool_calls": calls}
 
 
 def _system(content: str | list[Fields] | None, path: str) -> list[Message]:

@@ -31,7 +31,10 @@ def result(content: Any = None, **fields: Any) -> dict[str, Any]:
 
 
 def said(role: str, *blocks: dict[str, Any]) -> list[dict[str, Any]]:
-    return chat_messages({"messages": [HI, {"role": role, "content": list(blocks)}]})[1:]
+    """What one turn becomes: the assistant's after one of the user, the user's after a call."""
+    before = [HI, {"role": "assistant", "content": [call()]}][: 1 if role == "assistant" else 2]
+    turns = [*before, {"role": role, "content": list(blocks)}]
+    return chat_messages({"messages": turns})[len(before) :]
 
 
 @pytest.mark.parametrize(
@@ -298,6 +301,47 @@ def test_only_the_last_answer_loses_white_space() -> None:
 def test_turns_of_one_role_stay_apart() -> None:
     turns = [{"role": "assistant", "content": "first"}, HI, HI]
     assert chat_messages({"messages": turns}) == turns
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        pytest.param([], id="tricky-9 turns of one role"),
+        [{"role": "user", "content": "wait"}],
+        [{"role": "system", "content": "wait"}],
+    ],
+)
+def test_results_follow_their_calls(between: Any) -> None:
+    turns = [
+        HI,
+        {"role": "assistant", "content": [text("a"), call(id="1")]},
+        {"role": "assistant", "content": [call(id="2")]},
+        {"role": "assistant", "content": "b"},
+        *between,
+        {"role": "user", "content": [result("x", tool_use_id="1"), text("and")]},
+        {"role": "user", "content": [result("y", tool_use_id="2")]},
+        {"role": "assistant", "content": "c"},
+        HI,
+    ]
+    made = chat_messages({"system": "S", "messages": turns})
+    assert [(one["role"], one["content"]) for one in made] == [
+        ("system", "S"),
+        ("user", "hi"),
+        ("assistant", "ab"),
+        ("tool", "x"),
+        ("tool", "y"),
+        *((one["role"], "wait") for one in between),
+        ("user", "and"),
+        ("assistant", "c"),
+        ("user", "hi"),
+    ]
+    assert [one["id"] for one in made[2]["tool_calls"]] == ["1", "2"]
+
+
+def test_calls_in_a_row_without_text_have_no_content() -> None:
+    turn = {"role": "assistant", "content": [call()]}
+    [made] = chat_messages({"messages": [turn, turn]})
+    assert (made["content"], len(made["tool_calls"])) == (None, 2)
 
 
 @pytest.mark.parametrize(
