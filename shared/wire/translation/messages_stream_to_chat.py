@@ -68,7 +68,7 @@ class MessagesToChatStream:
         Raises:
             StreamError: The upstream sent what is no event of its dialect, or one over the cap.
         """
-        return self._translated(self._scanner.decode(chunk))
+        return b"" if self.ended else self._translated(self._scanner.decode(chunk))
 
     def flush(self) -> bytes:
         """The upstream has ended: the events that remain.

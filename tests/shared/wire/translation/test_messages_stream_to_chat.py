@@ -311,6 +311,7 @@ def test_nothing_follows_the_end() -> None:
     assert translator.ended
     assert not translator.failed
     assert translator.feed(event("error", error={}) + b"noise\n\n") == b""
+    assert translator.feed(b"x" * (MAX_EVENT_BYTES + 1)) == b""
     assert translator.flush() == b""
 
 
