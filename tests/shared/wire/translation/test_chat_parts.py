@@ -44,6 +44,18 @@ def test_texts_come_in_the_order_in_which_they_are_told() -> None:
     assert list(texts_of(message)) == told
 
 
+def test_content_in_parts() -> None:
+    thought = [{"type": "text", "text": "a"}, {"type": "text", "text": ""}, 7]
+    parts = [
+        {"type": "thinking", "thinking": thought},
+        {"type": "thinking", "thinking": "x"},
+        {"type": "text", "text": "b"},
+        {"type": "text", "text": ""},
+        {"type": "reference"},
+    ]
+    assert list(texts_of({"content": parts})) == [(Kind.THINKING, "a"), (Kind.TEXT, "b")]
+
+
 def test_calls() -> None:
     calls = [
         {"index": 1, "id": "c", "function": {"name": "f", "arguments": "{"}},
@@ -86,6 +98,7 @@ def test_no_choices(answer: dict[str, Any]) -> None:
     [
         {"content": 7},
         {"content": [7]},
+        {"content": [{"text": 7}]},
         {"refusal": {"a": 1}},
         {"tool_calls": 7},
         {"tool_calls": [None]},
@@ -97,6 +110,14 @@ def test_no_choices(answer: dict[str, Any]) -> None:
 def test_what_is_no_message(message: dict[str, Any]) -> None:
     with pytest.raises(StreamError):
         [*texts_of(message), *calls_of(message)]
+
+
+def test_arguments_nested_too_deep() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    with pytest.raises(StreamError, match="too deep"):
+        list(calls_of({"function_call": {"name": "f", "arguments": deep}}))
 
 
 def test_no_object() -> None:

@@ -334,6 +334,12 @@ def test_the_start_waits_for_a_choice() -> None:
     assert b'"id":"chatcmpl-1"' in translator.feed(text("x"))
 
 
+def test_a_stream_that_says_nothing() -> None:
+    message = read(usage_chunk(**USAGE) + DONE)
+    assert (message["id"], message["content"]) == ("msg_req_1", [])
+    assert message["usage"]["cache_read_input_tokens"] == 80
+
+
 def test_every_piece_is_sent_at_once() -> None:
     translator = ChatToMessagesStream(ASKED)
     translator.feed(text("a"))
