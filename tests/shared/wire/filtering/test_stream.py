@@ -137,7 +137,7 @@ def test_the_recordings_try_what_they_should() -> None:
         pairs = zip(places(turn.dialect, data), places(turn.dialect, out), strict=True)
         emptied += sum(bool(a.get(name) and not b[name]) for (_, a, name), (_, b, _) in pairs)
     assert changed > 25
-    assert emptied > 300
+    assert emptied > 200
 
 
 def delta(text: str) -> bytes:
