@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any
 
+from shared.wire.fields import Fields
 from shared.wire.translation.rules import Fate, Rule, carried, dropped, refused
 
-_STEP = re.compile(r"\[\]|[^.\[\]]+")
 _BLOCK = "messages[].content[]"
 
 # Blocks of an assistant's history that say nothing to another model, by type.
@@ -153,25 +151,54 @@ def is_mute(kind: str) -> bool:
     return any(fnmatchcase(kind, pattern) for pattern in _MUTE_BLOCKS)
 
 
-def left_out_within(body: dict[str, Any], rules: Sequence[Rule] = NESTED) -> tuple[str, ...]:
+def left_out_within(body: Fields, rules: Sequence[Rule] = NESTED) -> tuple[str, ...]:
     """Parameters below the top level that a body has and a rule drops.
 
-    What stands behind a colon is a pattern for the type of the object.
+    What stands behind a colon is a pattern for the type of the object. A body may hold hundreds of
+    thousands of objects, so those at one path are gathered once.
     """
-    names = (rule.parameter for rule in rules if rule.fate is Fate.DROPPED)
-    return tuple(name for name in names if _has(body, name))
+    paths = {
+        rule.parameter: _holder_and_name(rule.parameter)
+        for rule in rules
+        if rule.fate is Fate.DROPPED
+    }
+    gathered = {holder: _Objects(_at(body, holder)) for holder, _ in paths.values()}
+    return tuple(
+        parameter
+        for parameter, (holder, name) in paths.items()
+        if (gathered[holder].has_kind if ": " in parameter else gathered[holder].has)(name)
+    )
 
 
-def _has(body: dict[str, Any], parameter: str) -> bool:
-    path, _, kind = parameter.partition(": ")
-    return _reaches(body, _STEP.findall(path) + (["type"] if kind else []), kind or "*")
+class _Objects:
+    """Objects that stand at one path."""
+
+    def __init__(self, objects: list[Fields]) -> None:
+        self._objects = objects
+        self._names: set[str] = set().union(*objects)
+        self._kinds = {kind for each in objects if isinstance(kind := each.get("type"), str)}
+
+    def has(self, name: str) -> bool:
+        return name in self._names and any(each.get(name) is not None for each in self._objects)
+
+    def has_kind(self, pattern: str) -> bool:
+        return any(fnmatchcase(kind, pattern) for kind in self._kinds)
 
 
-def _reaches(value: Any, steps: list[str], pattern: str) -> bool:
-    if value is None:
-        return False
-    if not steps:
-        return pattern == "*" or (isinstance(value, str) and fnmatchcase(value, pattern))
-    if steps[0] == "[]":
-        return isinstance(value, list) and any(_reaches(v, steps[1:], pattern) for v in value)
-    return isinstance(value, dict) and _reaches(value.get(steps[0]), steps[1:], pattern)
+def _holder_and_name(parameter: str) -> tuple[str, str]:
+    holder, colon, kind = parameter.partition(": ")
+    if colon:
+        return holder, kind
+    holder, _, name = parameter.rpartition(".")
+    return holder, name
+
+
+def _at(body: Fields, path: str) -> list[Fields]:
+    """Objects at a path such as `output_config` or `messages[].content[]`."""
+    if not path:
+        return [body]
+    holder, _, name = path.removesuffix("[]").rpartition(".")
+    found = [each[name] for each in _at(body, holder) if name in each]
+    if path.endswith("[]"):
+        found = [item for items in found if isinstance(items, list) for item in items]
+    return [each for each in found if isinstance(each, dict)]

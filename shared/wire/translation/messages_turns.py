@@ -60,25 +60,27 @@ def _in_order(messages: list[Message]) -> list[Message]:
 
     For Anthropic, turns of one role in a row are one.
     """
-    ordered: list[Message] = []
-    later: list[Message] = []
+    ordered: list[list[Message]] = []
+    later: list[list[Message]] = []
     for message in messages:
         if message["role"] == "tool":
-            ordered.append(message)
+            ordered.append([message])
         elif message["role"] != "assistant":
-            later.append(message)
-        elif not later and ordered and "tool_calls" in ordered[-1]:
-            ordered[-1] = _together(ordered[-1], message)
+            later.append([message])
+        elif not later and ordered and "tool_calls" in ordered[-1][0]:
+            ordered[-1].append(message)
         else:
-            ordered += [*later, message]
+            ordered += [*later, [message]]
             later = []
-    return ordered + later
+    return [_together(group) for group in ordered + later]
 
 
-def _together(calling: Message, other: Message) -> Message:
-    text = (calling["content"] or "") + (other["content"] or "")
-    calls = calling["tool_calls"] + other.get("tool_calls", [])
-    return {**calling, "content": text or None, "tool_calls": calls}
+def _together(group: list[Message]) -> Message:
+    if len(group) == 1:
+        return group[0]
+    text = "".join(message["content"] or "" for message in group)
+    calls = [call for message in group for call in message.get("tool_calls", ())]
+    return {"role": "assistant", "content": text or None, "tool_calls": calls}
 
 
 def _system(content: str | list[Fields] | None, path: str) -> list[Message]:
@@ -142,18 +144,19 @@ def _result_parts(content: str | list[Fields] | None, path: str) -> list[Part]:
 def _assistant(content: str | list[Fields], path: str) -> list[Message]:
     if isinstance(content, str):
         return [{"role": "assistant", "content": content}]
-    text = ""
+    texts = []
     calls = []
     for index, block in enumerate(content):
         kind, here = block["type"], f"{path}[{index}]"
         if kind == "text":
-            text += block["text"]
+            texts.append(block["text"])
         elif kind == "compaction":
-            text += "".join(part["text"] for part in parts_of(block, here))
+            texts += [part["text"] for part in parts_of(block, here)]
         elif kind == "tool_use":
             calls.append(_tool_call(block, here))
         elif not is_mute(kind):
             refuse(f"{here}.type", NO_COUNTERPART)
+    text = "".join(texts)
     if calls:
         return [{"role": "assistant", "content": text or None, "tool_calls": calls}]
     return [{"role": "assistant", "content": text}]

@@ -48,9 +48,8 @@ def _is_closed(schema: dict[str, Any]) -> bool:
     properties, required = schema.get("properties", {}), schema.get("required", [])
     if not isinstance(properties, dict) or not isinstance(required, list):
         return False
-    return schema.get("additionalProperties") is False and all(
-        name in required for name in properties
-    )
+    names = {name for name in required if isinstance(name, str)}
+    return schema.get("additionalProperties") is False and properties.keys() <= names
 
 
 def _within(schema: dict[str, Any]) -> list[Any]:
