@@ -124,6 +124,7 @@ def test_a_slow_answer_is_none_in_time(prepared: SyncDatabase) -> None:
         (errors.ServerSelectionTimeoutError("x"), StoreUnavailable),
         (errors.NotPrimaryError("x"), StoreUnavailable),
         (errors.WTimeoutError("x", 64), StoreUnavailable),
+        (errors.WriteConcernError("x", 100), StoreUnavailable),
         (errors.ExecutionTimeout("x", 50), StoreUnavailable),
         (errors.WriteError("x", 121), StoreRefused),
         (errors.OperationFailure("x", 18), StoreRefused),
