@@ -19,7 +19,7 @@ def read_content_filter(root: Section) -> FilterSpec:
     try:
         RuleSet(rules)
     except PatternError as error:
-        section.fault("replace", f"as a whole: {error}")
+        section.fault("replace", f"all rules together: {error}")
     return FilterSpec(rules, ThinkingMode(mode))
 
 

@@ -84,6 +84,11 @@ def test_the_example_loads_without_any_setting(tmp_path: Path) -> None:
         "upstreams.troll.requireProxy",
         "upstreams.troll.apiKey",
     ]
+    assert [rule.find for rule in catalog.filter_spec.rules] == [
+        "Claude Code",
+        "Droid",
+        "sys[a-z]+ prompt",
+    ]
     for name, upstream in (
         ("claude-sonnet-4-20250514", "main"),
         ("claude-sonnet-4", "main"),
