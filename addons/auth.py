@@ -8,12 +8,13 @@ import hmac
 from mitmproxy import http
 
 from addons.context import RequestContext, is_open
-from addons.gatekeeper import endpoint_at
+from addons.gatekeeper import MODELS, endpoint_at
 from shared.domain.accounts import Admission
 from shared.domain.keys import hash_key, well_formed
 from shared.errors import GatewayError, StoreError
 from shared.store.interfaces import KeyGate
 from shared.wire import errors as refusals
+from shared.wire.model_list import PAGING
 
 MAX_KEY_LENGTH = 256
 _CREDENTIAL_HEADERS = (b"authorization", b"x-api-key")
@@ -73,8 +74,14 @@ class ApiKeyAuth:
 def _drop_query(request: http.Request) -> None:
     """Keep nothing of a query but what is served: keys are put there, though they do not count."""
     path, mark, query = request.path.partition("?")
-    if mark:
-        request.path = path + ("?beta=true" if "beta=true" in query.split("&") else "")
+    if not mark:
+        return
+    fields = query.split("&")
+    if path == MODELS:
+        kept = [field for field in fields if field.partition("=")[0] in PAGING]
+    else:
+        kept = ["beta=true"] if "beta=true" in fields else []
+    request.path = f"{path}?{'&'.join(kept)}" if kept else path
 
 
 def credential(given: dict[str, list[str]]) -> str:

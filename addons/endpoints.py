@@ -12,12 +12,10 @@ from addons.gatekeeper import MODELS
 from addons.replies import local
 from addons.services import Services
 from shared.domain.accounts import Role
-from shared.domain.catalog import Dialect, Model
+from shared.domain.catalog import Dialect
 from shared.errors import StoreError
 from shared.wire import errors as refusals
-
-CREATED_AT = 1_735_689_600
-_CREATED_TEXT = "2025-01-01T00:00:00Z"
+from shared.wire.model_list import model_list, model_object
 
 
 class Endpoints:
@@ -31,7 +29,7 @@ class Endpoints:
         """Answer local endpoints; only `/health` has something to wait for.
 
         Raises:
-            GatewayError: 404 for a model that is not listed.
+            GatewayError: 404 for a model that is not there, 400 for a page that is none.
         """
         if not is_open(flow):
             return None
@@ -42,7 +40,9 @@ class Endpoints:
         elif path == "/health":
             return self._answer_health(flow, context)
         elif path == MODELS:
-            flow.response = local(context, orjson.dumps(self._models(context.dialect)))
+            flow.response = local(
+                context, orjson.dumps(self._models(flow.request, context.dialect))
+            )
         elif path.startswith(MODELS + "/"):
             flow.response = local(context, orjson.dumps(self._model(context)))
         return None
@@ -68,35 +68,15 @@ class Endpoints:
         serving = database == "ok" and not self._draining()
         return local(context, orjson.dumps(body), 200 if serving else 503)
 
-    def _models(self, dialect: Dialect) -> dict[str, object]:
-        models = [model for model in self._services.catalog.models.values() if model.listed]
-        data = [_shape(model, dialect) for model in models]
-        if dialect is Dialect.OPENAI:
-            return {"object": "list", "data": data}
-        ids = [model.id for model in models]
-        return {
-            "data": data,
-            "has_more": False,
-            "first_id": ids[0] if ids else None,
-            "last_id": ids[-1] if ids else None,
-        }
+    def _models(self, request: http.Request, dialect: Dialect) -> dict[str, object]:
+        catalog = self._services.catalog
+        listed = [model for model in catalog.models.values() if model.listed]
+        served = [model for model in listed if catalog.resolve(model.id) is not None]
+        return model_list(served, dialect, request.query)
 
     def _model(self, context: RequestContext) -> dict[str, object]:
         name = context.endpoint.removeprefix(MODELS + "/")
         target = self._services.catalog.resolve(name)
         if target is None:
             raise refusals.model_not_found(name)
-        return _shape(target.model, context.dialect)
-
-
-def _shape(model: Model, dialect: Dialect) -> dict[str, object]:
-    if dialect is Dialect.ANTHROPIC:
-        return {
-            "type": "model",
-            "id": model.id,
-            "display_name": model.id,
-            "created_at": _CREATED_TEXT,
-            "max_input_tokens": model.context_window,
-            "max_tokens": model.max_output_tokens,
-        }
-    return {"id": model.id, "object": "model", "created": CREATED_AT, "owned_by": "trollllm"}
+        return model_object(target.model, context.dialect)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
 from mitmproxy import http
 from mitmproxy.net.http.http1 import connection_close
@@ -60,6 +61,19 @@ def endpoint_at(path: str) -> Endpoint | None:
     return endpoint
 
 
+def decoded(path: str) -> str:
+    """A path whose model id is read as clients write it: with its slashes percent-encoded.
+
+    All other paths are served as they are written here, and in no other way.
+    """
+    if not path.startswith(MODELS + "/"):
+        return path
+    try:
+        return unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        return path
+
+
 def dialect_of(path: str, headers: http.Headers) -> Dialect:
     """Dialect of the answers at a path; model lists follow the client's version header."""
     if path.startswith(MESSAGES):
@@ -89,7 +103,7 @@ class Gatekeeper:
             GatewayError: 404, 405, 413, 415, 426 or 529.
         """
         request = flow.request
-        path = request.path.partition("?")[0]
+        path = decoded(request.path.partition("?")[0])
         dialect = dialect_of(path, request.headers)
         RequestContext(
             self._request_id(),

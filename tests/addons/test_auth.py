@@ -114,6 +114,22 @@ async def test_of_a_query_only_beta_stays(gate: FakeGate, query: str, kept: str)
     assert flow.request.path == f"/v1/messages{kept}"
 
 
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("/v1/models?limit=2&key=secret&after_id=a%2Fb", "/v1/models?limit=2&after_id=a%2Fb"),
+        ("/v1/models?before_id=x&beta=true", "/v1/models?before_id=x"),
+        ("/v1/models?key=secret", "/v1/models"),
+        ("/v1/models/m?limit=2", "/v1/models/m"),
+    ],
+)
+async def test_of_a_list_s_query_only_paging_stays(gate: FakeGate, path: str, kept: str) -> None:
+    flow, _ = keyed_flow(gate.add_key(BOB), path.partition("?")[0])
+    flow.request.path = path
+    await ApiKeyAuth(gate, PEPPER).requestheaders(flow)
+    assert flow.request.path == kept
+
+
 @pytest.mark.parametrize("fixed", [None, PROXY_KEY])
 async def test_an_unknown_key_is_401(gate: FakeGate, fixed: str | None) -> None:
     flow, context = keyed_flow(generate_key())

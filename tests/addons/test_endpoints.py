@@ -87,17 +87,26 @@ async def test_health_while_draining() -> None:
 async def test_models_as_openai_lists_them() -> None:
     found = await content(with_models(services()), "/v1/models")
     assert found["object"] == "list"
-    assert [each["id"] for each in found["data"]] == ["one", "two/b", "unplaced"]
+    assert [each["id"] for each in found["data"]] == ["one", "two/b"]
     assert {each["object"] for each in found["data"]} == {"model"}
     assert all(isinstance(each["created"], int) for each in found["data"])
 
 
 async def test_models_as_anthropic_lists_them() -> None:
     found = await content(with_models(services()), "/v1/models", Dialect.ANTHROPIC)
-    assert (found["first_id"], found["last_id"], found["has_more"]) == ("one", "unplaced", False)
+    assert (found["first_id"], found["last_id"], found["has_more"]) == ("one", "two/b", False)
     first = found["data"][0]
     assert (first["type"], first["id"]) == ("model", "one")
     assert (first["max_tokens"], first["max_input_tokens"]) == (MAX_OUTPUT, CONTEXT_WINDOW)
+
+
+async def test_pages_are_asked_for_in_the_query() -> None:
+    made = with_models(services())
+    flow = flow_of(bare_context(endpoint="/v1/models"), path=b"/v1/models?after_id=one&limit=1")
+    await run(Endpoints(made, lambda: False).request, flow)
+    assert flow.response is not None
+    found = json.loads(flow.response.content or b"")
+    assert ([each["id"] for each in found["data"]], found["has_more"]) == (["two/b"], False)
 
 
 async def test_a_list_of_nothing() -> None:

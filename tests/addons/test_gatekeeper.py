@@ -2,7 +2,7 @@ import pytest
 from mitmproxy import http
 
 from addons.context import RequestContext
-from addons.gatekeeper import ENDPOINTS, Gatekeeper, dialect_of, endpoint_at
+from addons.gatekeeper import ENDPOINTS, Gatekeeper, decoded, dialect_of, endpoint_at
 from shared.domain.catalog import Dialect
 from shared.errors import GatewayError
 from tests.support.gateway_flows import flow_of
@@ -49,6 +49,27 @@ def test_what_costs_money_needs_a_key() -> None:
         "/v1/messages",
         "/v1/responses",
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "read"),
+    [
+        ("/v1/models/anthropic%2Fclaude", "/v1/models/anthropic/claude"),
+        ("/v1/models/a%2fb%3Ac", "/v1/models/a/b:c"),
+        ("/v1/models/a%252Fb", "/v1/models/a%2Fb"),
+        ("/v1/models/%ff", "/v1/models/%ff"),
+        ("/v1%2Fmessages", "/v1%2Fmessages"),
+        ("/v1/%6Dessages", "/v1/%6Dessages"),
+    ],
+)
+def test_ids_of_models_alone_are_decoded(path: str, read: str) -> None:
+    assert decoded(path) == read
+
+
+def test_an_encoded_id_is_found() -> None:
+    flow = flow_of(method=b"GET", path=b"/v1/models/anthropic%2Fclaude")
+    gatekeeper().requestheaders(flow)
+    assert RequestContext.of(flow).endpoint == "/v1/models/anthropic/claude"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +131,7 @@ def test_what_the_client_wants_of_its_connection(
         (b"POST", b"/nowhere", {}, 404),
         (b"POST", b"/v1/messages%2e", {}, 404),
         (b"POST", b"/v1/messages#x", {}, 404),
-        (b"GET", b"/v1/models/a%2fb", {}, 404),
+        (b"GET", b"/v1/models/a%252fb", {}, 404),
         (b"GET", b"/v1/messages", {}, 405),
         (b"post", b"/v1/messages", {}, 405),
         (b"POST", b"/v1/models", {}, 405),
