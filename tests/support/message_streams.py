@@ -8,13 +8,23 @@ from typing import Any
 from shared.wire.translation.interfaces import Asked
 from shared.wire.translation.messages_stream_to_chat import MessagesToChatStream
 from tests.support.crossed import ASKED, read_chunks
-from tests.support.stream_vectors import OpenAIRead, Sent, translated
+from tests.support.stream_vectors import OpenAIRead, Sent, events_of, translated
 
 Json = dict[str, Any]
 
 
 def event(name: str, **fields: Any) -> bytes:
-    return f"event: {name}\ndata: {json.dumps({'type': name, **fields})}\n\n".encode()
+    """An event as Anthropic spells it: without blanks, characters as they are."""
+    data = json.dumps({"type": name, **fields}, separators=(",", ":"), ensure_ascii=False)
+    return f"event: {name}\ndata: {data}\n\n".encode()
+
+
+def spelled_otherwise(stream: bytes) -> bytes:
+    """The same events with blanks, characters escaped."""
+    return b"".join(
+        f"event: {name}\ndata: {json.dumps(json.loads(data))}\n\n".encode()
+        for name, data in events_of(stream)
+    )
 
 
 def started(**fields: Any) -> bytes:

@@ -145,6 +145,7 @@ class MessagesToChatStream:
         self._say({"role": "assistant", "content": ""})
 
     def _block_start(self, fields: Fields) -> None:
+        self._check_started()
         index = _index_of(fields)
         self._close(index)
         block = opened(_object_in(fields, "content_block"), self._counts)
@@ -172,6 +173,7 @@ class MessagesToChatStream:
         self._take_usage(fields.get("usage"))
 
     def _message_stop(self, _fields: Fields) -> None:
+        self._check_started()
         for index in tuple(self._open):
             self._close(index)
         refusal = refusal_of(self._stop)
@@ -191,9 +193,12 @@ class MessagesToChatStream:
             self._usage.merge(usage)
             self._usage_reported = True
 
-    def _say(self, *deltas: Fields) -> None:
-        if deltas and not self._before:
+    def _check_started(self) -> None:
+        """No block opens and nothing ends before the message has; so nothing is said before it."""
+        if not self._before:
             raise StreamError("an answer without a message_start")
+
+    def _say(self, *deltas: Fields) -> None:
         for delta in deltas:
             self._out += (self._before, orjson.dumps(delta), self._after)
 
@@ -207,8 +212,6 @@ class MessagesToChatStream:
             self._say_chunk({"choices": [], "usage": usage_object(self._usage.usage())})
 
     def _say_chunk(self, fields: Fields) -> None:
-        if not self._identity:
-            raise StreamError("an answer without a message_start")
         self._out += (self._identity, b",", orjson.dumps(fields)[1:], b"\n\n")
 
 

@@ -16,6 +16,7 @@ from tests.support.message_streams import (
     event,
     message,
     sent,
+    spelled_otherwise,
     started,
     text,
     thinking,
@@ -38,7 +39,7 @@ Json = dict[str, Any]
 )
 def test_text(pieces: list[str], content: str) -> None:
     data = started() + text(0, *pieces) + ended()
-    assert message(data)["content"] == content
+    assert message(data)["content"] == message(spelled_otherwise(data))["content"] == content
     assert len(deltas(data)) == len([piece for piece in pieces if piece])
 
 
@@ -109,6 +110,12 @@ def test_interleaved_blocks() -> None:
     assert [each["function"]["arguments"] for each in found["tool_calls"]] == [{"a": 1}, {}]
 
 
+def test_a_block_that_starts_anew_ends_the_one_before() -> None:
+    torn = call(0).partition(b"event: content_block_stop")[0]
+    found = message(started() + torn + call(0, '{"a":1}') + ended("tool_use"))
+    assert [each["function"]["arguments"] for each in found["tool_calls"]] == [{}, {"a": 1}]
+
+
 def test_thinking_can_be_sent_back() -> None:
     """tricky-29: signed blocks as they were, redacted ones too; none without a signature."""
     redacted = block(1, {"type": "redacted_thinking", "data": "secret"})
@@ -154,7 +161,7 @@ def test_what_server_tools_did_is_left_out() -> None:
     result = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
     strange = {"type": "text_delta", "text": "in a block without text"}
     data = started() + block(0, used, query, strange) + block(1, result) + text(2, "So") + ended()
-    assert deltas(data) == [{"content": "So"}]
+    assert deltas(data) == deltas(spelled_otherwise(data)) == [{"content": "So"}]
 
 
 def test_thinking_is_held_within_bounds() -> None:

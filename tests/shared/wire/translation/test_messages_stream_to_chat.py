@@ -57,6 +57,8 @@ READS = expected_reads(MATERIAL) if RECORDED else {}
 # An upstream that started anew in the middle of a tool call: no message in one piece is like it.
 SPLICED = "anthropic/ai--spliced-message-start--a7eec7#0"
 
+STOP = event("message_stop")
+
 needs_vectors = pytest.mark.skipif(
     not MATERIAL.joinpath("vectors").is_dir(), reason="no ../shared/vectors beside the checkout"
 )
@@ -142,14 +144,11 @@ def test_a_service_tier_is_in_every_chunk() -> None:
     assert {chunk["service_tier"] for chunk in found} == {"priority"}
 
 
-def test_text_in_raw_utf_8_at_every_split() -> None:
+def test_text_at_every_split() -> None:
     """tricky-37: what is cut within a character arrives whole."""
-    raw = json.dumps({"type": "text_delta", "text": "北京 ist groß"}, ensure_ascii=False)
-    delta = f'{{"type":"content_block_delta","index":0,"delta":{raw}}}'.replace('": ', '":')
-    data = started() + text(0).partition(b"event: content_block_stop")[0]
-    data += b"event: content_block_delta\ndata: " + delta.encode() + b"\n\n" + ended()
+    data = started() + text(0, "北京 ist groß", "🙂") + ended()
     whole = sent(data)
-    assert OpenAIRead(whole).text == "北京 ist groß"
+    assert OpenAIRead(whole).text == "北京 ist groß🙂"
     assert all(sent(data, size=size) == whole for size in range(1, 40))
 
 
@@ -188,7 +187,7 @@ def test_events_without_names_crlf_and_several_data_lines() -> None:
     unnamed = b"\n".join(line for line in data.split(b"\n") if not line.startswith(b"event"))
     assert sent(unnamed) == expected
     assert sent(data.replace(b"\n", b"\r\n"), size=1) == expected
-    assert sent(data.replace(b', "index"', b'\ndata: , "index"')) == expected
+    assert sent(data.replace(b',"index"', b'\ndata: ,"index"')) == expected
 
 
 @pytest.mark.parametrize(
@@ -210,6 +209,13 @@ def test_stop_reasons(stop_reason: str | None, finish_reason: str) -> None:
     assert finish["choices"][0]["finish_reason"] == finish_reason
 
 
+def test_a_stop_reason_stays() -> None:
+    note = event("message_delta", delta={"stop_reason": None}, usage={"output_tokens": 8})
+    *_, finish, usage = chunks(started() + ended("max_tokens").replace(STOP, note + STOP))
+    assert finish["choices"][0]["finish_reason"] == "length"
+    assert usage["usage"]["completion_tokens"] == 8
+
+
 def test_calls_without_a_stop_reason() -> None:
     *_, finish, _ = chunks(started() + call(0) + ended(None))
     assert finish["choices"][0]["finish_reason"] == "tool_calls"
@@ -228,7 +234,7 @@ def test_usage() -> None:
     usage = {**cached, "cache_creation": split, "output_tokens": 1}
     last = {"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 4}}
     delta = event("message_delta", delta={"stop_reason": "end_turn"}, usage=last)
-    found = chunks(started(usage=usage) + delta + event("message_stop"))
+    found = chunks(started(usage=usage) + delta + STOP)
     assert found[-1]["usage"] == {
         "prompt_tokens": 125,
         "completion_tokens": 9,
@@ -247,7 +253,7 @@ def test_no_usage_unless_asked_for() -> None:
 
 
 def test_no_usage_where_the_upstream_reports_none() -> None:
-    stop = event("message_delta", delta={"stop_reason": "end_turn"}) + event("message_stop")
+    stop = event("message_delta", delta={"stop_reason": "end_turn"}) + STOP
     assert chunks(started(usage=None) + stop)[-1]["usage"] is None
 
 
@@ -294,7 +300,7 @@ def test_an_error_in_mid_stream(error: Json | None, code: str, words: str) -> No
         pytest.param(b"", id="at once"),
         pytest.param(started(), id="after the start"),
         pytest.param(started() + text(0, "Hi"), id="tricky-47 after text"),
-        pytest.param(started() + ended()[: -len(event("message_stop"))], id="before the stop"),
+        pytest.param(started() + ended().removesuffix(STOP), id="before the stop"),
     ],
 )
 def test_a_cut_stream(cut: bytes) -> None:
@@ -348,15 +354,14 @@ def delta_of(**delta: Any) -> bytes:
         pytest.param(event("content_block_delta", index=0), id="no delta"),
         pytest.param(event("content_block_delta", index=5, delta={}), id="a block never opened"),
         pytest.param(
-            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":'
-            b'{"type":"text_delta","text":"\xff"}}\n\n',
+            delta_of(type="text_delta", text="x").replace(b'"x"', b'"\xff"'),
             id="plain text that is no UTF-8",
         ),
         pytest.param(
-            block(1, {"type": "thinking", "thinking": "x" * (MAX_EVENT_BYTES // 2)})
-            + b"".join([block(1, {"type": "text", "text": "x" * MAX_EVENT_BYTES})]),
-            id="an event over the cap",
+            delta_of(type="text_delta", text="x").replace(b'"x"', b'"\x01"'),
+            id="plain text with a control character",
         ),
+        pytest.param(text(1, "x" * MAX_EVENT_BYTES), id="an event over the cap"),
     ],
 )
 def test_malformed_events(broken: bytes) -> None:
