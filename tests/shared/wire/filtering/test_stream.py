@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from anthropic.types.beta import BetaRawMessageStreamEvent
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionChunk
 from pydantic import TypeAdapter, ValidationError
 
@@ -170,3 +172,18 @@ def test_what_waits_is_bounded() -> None:
     assert stream.feed(delta("Claude")) == stream.feed(large) == b""
     assert stream.feed(large) == delta("Claude") + large + large
     assert stream.flush() == b""
+
+
+words = st.sampled_from(["Claude", " Co", "de", " ", "a", "b c", "@@", "Code", "é", "", "."])
+
+
+@settings(deadline=None)
+@given(st.lists(words, max_size=20))
+def test_any_deltas_say_what_the_whole_says(pieces: list[str]) -> None:
+    stream = ContentFilter(FilterSpec(MISSING)).stream(WireFormat.MESSAGES)
+    out = b"".join([stream.feed(delta(piece)) for piece in pieces]) + stream.flush()
+    said = [document["delta"]["text"] for document in documents(out)]
+    whole = "".join(pieces)
+    assert len(said) == len(pieces)
+    assert "".join(said) == filter_text(RuleSet(MISSING), whole)
+    assert "it" in "".join(said) or said == pieces
