@@ -21,7 +21,7 @@ from shared.wire.translation.chat_answer import (
     service_tier,
     usage_object,
 )
-from shared.wire.translation.chat_deltas import Block, Counts, opened
+from shared.wire.translation.chat_deltas import Block, Counts, Deltas, opened
 from shared.wire.translation.errors import stream_error
 from shared.wire.translation.interfaces import Asked
 
@@ -142,7 +142,7 @@ class MessagesToChatStream:
         self._after = b',"finish_reason":null}]' + usage + b"}\n\n"
         self._before_text = self._before + b'{"content":"'
         self._after_text = b'"}' + self._after
-        self._say({"role": "assistant", "content": ""})
+        self._say(({"role": "assistant", "content": ""},))
 
     def _block_start(self, fields: Fields) -> None:
         self._check_started()
@@ -150,13 +150,13 @@ class MessagesToChatStream:
         self._close(index)
         block = opened(_object_in(fields, "content_block"), self._counts)
         self._open[index] = block
-        self._say(*block.begin())
+        self._say(block.begin())
 
     def _block_delta(self, fields: Fields) -> None:
         block = self._open.get(_index_of(fields))
         if block is None:
             raise StreamError("a delta of a block that is not open")
-        self._say(*block.grow(_object_in(fields, "delta")))
+        self._say(block.grow(_object_in(fields, "delta")))
 
     def _block_stop(self, fields: Fields) -> None:
         self._close(_index_of(fields))
@@ -164,7 +164,7 @@ class MessagesToChatStream:
     def _close(self, index: int) -> None:
         block = self._open.pop(index, None)
         if block is not None:
-            self._say(*block.stop())
+            self._say(block.stop())
 
     def _message_delta(self, fields: Fields) -> None:
         delta = fields.get("delta")
@@ -178,7 +178,7 @@ class MessagesToChatStream:
             self._close(index)
         refusal = refusal_of(self._stop)
         if refusal is not None:
-            self._say({"refusal": refusal})
+            self._say(({"refusal": refusal},))
         self._say_last()
         self._out.append(_DONE)
         self.ended = True
@@ -198,9 +198,9 @@ class MessagesToChatStream:
         if not self._before:
             raise StreamError("an answer without a message_start")
 
-    def _say(self, *deltas: Fields) -> None:
+    def _say(self, deltas: Deltas) -> None:
         for delta in deltas:
-            self._out += (self._before, orjson.dumps(delta), self._after)
+            self._out.append(b"%b%b%b" % (self._before, orjson.dumps(delta), self._after))
 
     def _say_last(self) -> None:
         """The chunk with the finish reason, and the one with usage."""
