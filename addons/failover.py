@@ -14,6 +14,7 @@ from addons.replies import answer
 from addons.services import Services
 from shared.errors import GatewayError
 from shared.wire import errors as wire
+from shared.wire.translation.errors import translated_error
 from shared.wire.upstream_errors import PASSED_ON, clean_upstream_error, is_account_fault
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ class Failover:
         secrets = (upstream.host, upstream.api_key or "") if upstream else ()
         retry_after = response.headers.get("retry-after", "")
         error = shown_error(status, _body_of(response), retry_after, secrets)
+        if context.translates and error.status in PASSED_ON:
+            error = translated_error(error, context.dialect)
         logger.warning("request %s: upstream answered %d", context.request_id, status)
         flow.response = answer(flow, error)
 

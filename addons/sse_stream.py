@@ -24,7 +24,7 @@ from shared.errors import GatewayError, StreamError
 from shared.wire import errors as wire
 from shared.wire.formats import WireFormat
 from shared.wire.translation.directions import stream_translator, translate_answer
-from shared.wire.translation.interfaces import Asked
+from shared.wire.translation.interfaces import Asked, StreamTranslator
 from shared.wire.usage_chunk import UsageChunkFilter
 from shared.wire.whole_events import WholeEvents
 
@@ -119,7 +119,8 @@ class Relay:
         self._meter = meter
         self._checkpoint = checkpoint
         self._estimate = context.outgoing.input_estimate if context.outgoing else 0
-        self._stages = stages_of(context)
+        self._translator = translator_of(context)
+        self._stages = [self._translator] if self._translator else native_stages(context)
         self._ended = False
         self._told = False
         self._noted_at_s = float("-inf")
@@ -144,6 +145,10 @@ class Relay:
         """End the stream with an error event; one that was complete already just ends."""
         if self._ended:
             return []
+        if self._upstream_told and not self.failed:
+            self._ended = True
+            self._context.end_reason = "upstream_error"
+            return []
         if self._meter.reader.complete and not self.failed:
             try:
                 return self._finish()
@@ -160,6 +165,12 @@ class Relay:
         context = self._context
         context.end_reason = context.end_reason or error.code
         return [wire.error_event(error, context.format, context.request_id)]
+
+    @property
+    def _upstream_told(self) -> bool:
+        """Whether the client has been told of an error by the upstream's own event."""
+        translated = self._translator is not None and self._translator.failed
+        return translated or self._meter.reader.error
 
     def _pass(self, data: bytes) -> list[bytes]:
         self._meter.reader.feed(data)
@@ -181,7 +192,7 @@ class Relay:
         """The upstream has ended: complete, or cut without a word."""
         reader = self._meter.reader
         reader.close()
-        if reader.error:
+        if self._upstream_told:
             self._context.end_reason = "upstream_error"
         elif not reader.complete:
             return self.fail(wire.upstream_failed("the stream ended early"))
@@ -195,10 +206,13 @@ class Relay:
         return _chunks(rest)
 
 
-def stages_of(context: RequestContext) -> list[Stage]:
-    """What an answer's bytes pass on their way from the upstream to the client."""
-    if context.translates:
-        return [stream_translator(context.dialect, asked_by(context))]
+def translator_of(context: RequestContext) -> StreamTranslator | None:
+    """A translator of the answer, None where client and upstream speak the same dialect."""
+    return stream_translator(context.dialect, asked_by(context)) if context.translates else None
+
+
+def native_stages(context: RequestContext) -> list[Stage]:
+    """What an answer's bytes pass where nothing is translated."""
     stages: list[Stage] = [WholeEvents()]
     asked = context.parsed is not None and context.parsed.asked_for_usage
     if context.format is WireFormat.CHAT and not asked:

@@ -15,6 +15,8 @@ from shared.wire.translation.interfaces import TargetModel
 
 logger = logging.getLogger(__name__)
 
+MAX_LOGGED = 500
+
 
 class Transform:
     """Decides what leaves: the client's own request, or its translation."""
@@ -42,7 +44,7 @@ def outgoing_request(parsed: ParsedRequest, model: Model) -> ParsedRequest:
     target = TargetModel(model.upstream_model, model.max_output_tokens)
     translated = translate_request(parsed, target)
     if translated.dropped:
-        logger.debug("left out of the translation: %s", ", ".join(translated.dropped))
+        logger.debug("left out of the translation: %s", ", ".join(translated.dropped)[:MAX_LOGGED])
     outgoing = read_translated(parsed, model.dialect, translated.body)
     if model.price is not None:
         check_priced(outgoing, model.price)

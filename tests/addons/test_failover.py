@@ -10,6 +10,7 @@ from tests.support.gateway_flows import (
     answered_context,
     bare_context,
     flow_of,
+    routed_context,
     sent_context,
     services,
 )
@@ -119,6 +120,29 @@ def test_an_error_of_the_upstream_is_replaced_and_free() -> None:
     assert "server" not in flow.response.headers
     assert context.failed_unanswered
     assert context.end_reason == "upstream_error"
+
+
+@pytest.mark.parametrize(
+    ("client", "kind", "word"),
+    [
+        (Dialect.OPENAI, "code", "not_found"),
+        (Dialect.ANTHROPIC, "type", "not_found_error"),
+    ],
+)
+def test_an_error_of_the_other_dialect_is_told_in_the_clients_words(
+    client: Dialect, kind: str, word: str
+) -> None:
+    made = services()
+    context = sent_context(made, client)
+    upstream = Dialect.ANTHROPIC if client is Dialect.OPENAI else Dialect.OPENAI
+    context.outgoing = routed_context(made, upstream).parsed
+    context.upstream_status = 404
+    flow = flow_of(context, response=answer_of(404, text("no such model")))
+    Failover(made).response(flow)
+    assert flow.response is not None
+    error = json.loads(flow.response.content or b"")["error"]
+    assert flow.response.status_code == 404
+    assert (error[kind], error["message"]) == (word, "no such model")
 
 
 def test_a_packed_error_is_read() -> None:

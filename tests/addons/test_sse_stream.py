@@ -352,3 +352,81 @@ def test_an_event_in_many_pieces_is_searched_once() -> None:
         assert relay(piece) == []
     assert relay(b"\n\n") == [piece * 10_000 + b"\n\n"]
     assert time.process_time() - began_s < 3
+
+
+# Streams of the other dialect
+
+OTHER = {Dialect.OPENAI: Dialect.ANTHROPIC, Dialect.ANTHROPIC: Dialect.OPENAI}
+
+
+def translating_relay_of(client: Dialect):
+    """A relay for a client of one dialect at an upstream of the other."""
+    made = services()
+    context = sent_context(made, client, stream=True)
+    context.outgoing = routed_context(made, OTHER[client]).parsed
+    relay = Relay(context, StreamMeter(OTHER[client]), lambda *_: None)
+    return relay, context
+
+
+@pytest.mark.parametrize("client", DIALECTS)
+def test_a_stream_of_the_other_dialect_is_translated(client: Dialect) -> None:
+    relay, context = translating_relay_of(client)
+    data = b"".join(streams.events(OTHER[client]))
+    sent = b"".join(chunk for byte in data for chunk in relay(bytes([byte])))
+    sent += b"".join(relay(b""))
+    end = b"data: [DONE]\n\n" if client is Dialect.OPENAI else b'{"type":"message_stop"}\n\n'
+    assert sent.endswith(end)
+    assert not relay.failed
+    assert not context.end_reason
+    assert context.parsed is not None
+    assert relay._meter.usage(0).output == streams.OUTPUT_TOKENS
+
+
+@pytest.mark.parametrize("client", DIALECTS)
+def test_a_translated_stream_that_is_cut_ends_with_an_error(client: Dialect) -> None:
+    relay, context = translating_relay_of(client)
+    events = streams.events(OTHER[client])
+    for event in events[:2]:
+        relay(event)
+    (last,) = relay(b"")
+    assert is_error(last, client, "api_error")
+    assert context.end_reason == "upstream_error"
+    assert relay(b"") == []
+
+
+@pytest.mark.parametrize("client", DIALECTS)
+@pytest.mark.parametrize("breaks", [True, False])
+def test_an_error_event_of_the_upstream_is_told_once(client: Dialect, breaks: bool) -> None:
+    relay, context = translating_relay_of(client)
+    relay(streams.events(OTHER[client])[0])
+    told = b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
+    name = b"event: error\n" if client is Dialect.OPENAI else b""
+    (event,) = relay(name + b"data: " + told + b"\n\n")
+    assert is_error(event, client, "overloaded_error")
+    assert (relay.fail(wire.upstream_failed()) if breaks else relay(b"")) == []
+    assert context.end_reason == "upstream_error"
+
+
+@pytest.mark.parametrize("client", DIALECTS)
+def test_an_answer_in_one_piece_is_translated(client: Dialect) -> None:
+    made = services()
+    context = sent_context(made, client)
+    context.outgoing = routed_context(made, OTHER[client]).parsed
+    context.upstream_status = 200
+    response = answer_of(content=streams.body(OTHER[client]))
+    SseStream(made).response(flow_of(context, response=response))
+    shown = json.loads(response.content or b"")
+    assert ("choices" in shown) == (client is Dialect.OPENAI)
+    assert context.meter is not None
+    assert context.meter.usage(0).output == streams.OUTPUT_TOKENS
+
+
+@pytest.mark.parametrize("client", DIALECTS)
+def test_a_body_that_is_no_answer_of_the_other_dialect(client: Dialect) -> None:
+    made = services()
+    context = sent_context(made, client)
+    context.outgoing = routed_context(made, OTHER[client]).parsed
+    context.upstream_status = 200
+    with pytest.raises(GatewayError) as caught:
+        SseStream(made).response(flow_of(context, response=answer_of(content=b"[]")))
+    assert caught.value.status == 502

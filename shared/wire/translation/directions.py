@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from shared.domain.catalog import Dialect
-from shared.wire.errors import invalid_request, upstream_failed
 from shared.wire.parsed_request import ParsedRequest
+from shared.wire.translation.chat_answer_to_messages import translate_completion
+from shared.wire.translation.chat_stream_to_messages import ChatToMessagesStream
+from shared.wire.translation.chat_to_messages import translate_chat
 from shared.wire.translation.interfaces import (
     Asked,
     StreamTranslator,
     TargetModel,
     TranslatedRequest,
 )
-
-_PATH_OF = {Dialect.OPENAI: "/v1/messages", Dialect.ANTHROPIC: "/v1/chat/completions"}
+from shared.wire.translation.messages_answer_to_chat import translate_message
+from shared.wire.translation.messages_stream_to_chat import MessagesToChatStream
+from shared.wire.translation.messages_to_chat import translate_messages
 
 
 def translate_request(parsed: ParsedRequest, target: TargetModel) -> TranslatedRequest:
@@ -21,8 +24,9 @@ def translate_request(parsed: ParsedRequest, target: TargetModel) -> TranslatedR
     Raises:
         GatewayError: 400, with the parameter that cannot be carried.
     """
-    message = f"The model {parsed.model or target.name} is served at {_PATH_OF[parsed.dialect]}."
-    raise invalid_request(message, "model")
+    if parsed.dialect is Dialect.OPENAI:
+        return translate_chat(parsed, target)
+    return translate_messages(parsed, target)
 
 
 def translate_answer(client: Dialect, body: bytes, asked: Asked) -> bytes:
@@ -31,10 +35,11 @@ def translate_answer(client: Dialect, body: bytes, asked: Asked) -> bytes:
     Raises:
         GatewayError: 502, for a body that is no answer.
     """
-    size = len(body)
-    raise upstream_failed(f"{asked.request_id}: no translation of {size} bytes into {client}")
+    if client is Dialect.OPENAI:
+        return translate_message(body, asked)
+    return translate_completion(body, asked)
 
 
 def stream_translator(client: Dialect, asked: Asked) -> StreamTranslator:
     """A new translator of a stream of the other dialect into the client's."""
-    raise upstream_failed(f"{asked.request_id}: no translation into {client}")
+    return MessagesToChatStream(asked) if client is Dialect.OPENAI else ChatToMessagesStream(asked)
