@@ -14,6 +14,7 @@ from addons.lifecycle import Arrivals, Lifecycle
 from addons.router import ModelRouter
 from addons.services import Services
 from addons.sse_stream import SseStream
+from addons.token_counts import TokenCounts
 from addons.transform import Transform
 
 
@@ -31,6 +32,7 @@ def gateway_addons(services: Services, lifecycle: Lifecycle) -> list[object]:
         ApiKeyAuth(services.gate, services.pepper, settings.proxy_api_key),
         Endpoints(services, lambda: lifecycle.draining),
         ModelRouter(services),
+        TokenCounts(),
         Transform(),
         CreditGuard(services),
         Failover(services),

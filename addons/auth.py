@@ -9,7 +9,7 @@ from mitmproxy import http
 
 from addons.context import RequestContext, is_open
 from addons.gatekeeper import MODELS, endpoint_at
-from shared.domain.accounts import Admission
+from shared.domain.accounts import Admission, RateWindow
 from shared.domain.keys import hash_key, well_formed
 from shared.errors import GatewayError, StoreError
 from shared.store.interfaces import KeyGate
@@ -50,25 +50,27 @@ class ApiKeyAuth:
         if endpoint is None:
             return
         if endpoint.keyed:
-            await self._require(context, given)
+            await self._require(context, given, endpoint.window)
         elif endpoint.shows_more and any(given.values()):
             with contextlib.suppress(GatewayError, StoreError):
-                await self._require(context, given)
+                await self._require(context, given, endpoint.window)
 
-    async def _require(self, context: RequestContext, given: dict[str, list[str]]) -> None:
-        admission = await self._admit(credential(given))
+    async def _require(
+        self, context: RequestContext, given: dict[str, list[str]], window: RateWindow
+    ) -> None:
+        admission = await self._admit(credential(given), window)
         context.principal, context.rate = admission.principal, admission.rate
         if admission.principal is None:
             raise refusals.invalid_api_key()
         if not admission.admitted and admission.rate is not None:
             raise refusals.rate_limited(admission.rate.reset_s, admission.rate.limit)
 
-    async def _admit(self, key: str) -> Admission:
+    async def _admit(self, key: str, window: RateWindow) -> Admission:
         if self._fixed_key and hmac.compare_digest(key.encode(), self._fixed_key):
-            return await self._gate.admit_fixed()
+            return await self._gate.admit_fixed(window)
         if not well_formed(key):
             raise refusals.invalid_api_key()
-        return await self._gate.admit(hash_key(key, self._pepper))
+        return await self._gate.admit(hash_key(key, self._pepper), window)
 
 
 def _drop_query(request: http.Request) -> None:

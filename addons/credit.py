@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mitmproxy import http
 
 from addons.context import RequestContext, is_open
+from addons.gatekeeper import endpoint_at
 from addons.services import Services
 from addons.settlement import opening_record
 from shared.domain.accounts import HoldRefused, HoldRequest, OpenRequest
@@ -67,6 +68,9 @@ class CreditGuard:
         context = RequestContext.of(flow)
         target, parsed, principal = context.target, context.outgoing, context.principal
         if not is_open(flow) or target is None or parsed is None or principal is None:
+            return
+        endpoint = endpoint_at(context.endpoint)
+        if endpoint is None or not endpoint.billed:
             return
         price = target.model.price
         if price is None:

@@ -28,7 +28,7 @@ class Dispatch:
         self._services = services
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """Let a request with principal, target and an open reservation leave.
+        """Let a request with principal, target and, if it costs, an open reservation leave.
 
         Raises:
             GatewayError: 503 when something is missing.
@@ -38,9 +38,9 @@ class Dispatch:
         context = RequestContext.of(flow)
         endpoint = endpoint_at(context.endpoint)
         target, outgoing = context.target, context.outgoing
-        if endpoint is None or not endpoint.billed or target is None or outgoing is None:
+        if endpoint is None or endpoint.format is None or target is None or outgoing is None:
             raise refusals.service_unavailable("Nothing decided where this request goes.")
-        if context.principal is None or not context.opened:
+        if context.principal is None or (endpoint.billed and not context.opened):
             raise refusals.service_unavailable("Nothing was reserved for this request.")
         plan = self._plan(context, target)
         body = prepare_upstream(outgoing, target.model.upstream_model, context.max_tokens)
@@ -64,7 +64,8 @@ class Dispatch:
 
     def _sent(self, context: RequestContext) -> None:
         context.attempts += 1
-        self._services.ledger.sent(context.request_id)
+        if context.opened:
+            self._services.ledger.sent(context.request_id)
         context.sent = True
 
 

@@ -12,6 +12,7 @@ from mitmproxy.net.http.http1 import connection_close
 
 from addons.context import RequestContext
 from addons.request_id import new_request_id
+from shared.domain.accounts import RateWindow
 from shared.domain.catalog import Dialect
 from shared.wire import errors as refusals
 from shared.wire.formats import WireFormat
@@ -26,6 +27,7 @@ class Endpoint:
         keyed: Whether it needs a key.
         format: Of requests that go upstream; None where they are answered here.
         billed: Whether it costs money.
+        window: Which of a key's windows counts it.
         shows_more: Whether a key that is given anyway is looked at.
     """
 
@@ -33,18 +35,23 @@ class Endpoint:
     keyed: bool
     format: WireFormat | None = None
     billed: bool = False
+    window: RateWindow = RateWindow.REQUESTS
     shows_more: bool = False
 
 
 CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
 RESPONSES = "/v1/responses"
+COUNT_TOKENS = "/v1/messages/count_tokens"
 MODELS = "/v1/models"
 
 ENDPOINTS = {
     CHAT: Endpoint("POST", keyed=True, format=WireFormat.CHAT, billed=True),
     MESSAGES: Endpoint("POST", keyed=True, format=WireFormat.MESSAGES, billed=True),
     RESPONSES: Endpoint("POST", keyed=True, format=WireFormat.RESPONSES, billed=True),
+    COUNT_TOKENS: Endpoint(
+        "POST", keyed=True, format=WireFormat.COUNT_TOKENS, window=RateWindow.COUNTS
+    ),
     MODELS: Endpoint("GET", keyed=True),
     "/health": Endpoint("GET", keyed=False, shows_more=True),
     "/": Endpoint("HEAD", keyed=False),

@@ -38,10 +38,8 @@ class ModelRouter:
         parsed = parse_request(endpoint.format, flow.request.raw_content or b"")
         context.parsed = parsed
         target = self._target(parsed)
-        if target.model.price is None:
-            raise refusals.service_unavailable(f"{target.model.id} has no price")
-        check_priced(parsed, target.model.price)
-        check_window(flow.request.headers.get("anthropic-beta", ""), target.model)
+        if endpoint.billed:
+            check_price(parsed, target.model, flow.request.headers.get("anthropic-beta", ""))
         context.target = target
 
     def _target(self, parsed: ParsedRequest) -> Target:
@@ -55,6 +53,23 @@ class ModelRouter:
             )
             raise refusals.invalid_request(message, "model")
         return target
+
+
+def check_price(parsed: ParsedRequest, model: Model, beta: str) -> None:
+    """Refuse what has no price.
+
+    Args:
+        parsed: The request.
+        model: What it is for.
+        beta: Its `anthropic-beta` header.
+
+    Raises:
+        GatewayError: 503 for a model without a price, 400 for what its price does not cover.
+    """
+    if model.price is None:
+        raise refusals.service_unavailable(f"{model.id} has no price")
+    check_priced(parsed, model.price)
+    check_window(beta, model)
 
 
 def check_window(beta: str, model: Model) -> None:

@@ -94,6 +94,13 @@ class Principal:
     billed: bool = True
 
 
+class RateWindow(StrEnum):
+    """A sliding window of a key; what it is called where keys are stored."""
+
+    REQUESTS = "window"
+    COUNTS = "countWindow"
+
+
 @dataclass(frozen=True, slots=True)
 class RateState:
     """A key's sliding window after one look at it: requests per 60 s."""

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from bson import Int64
-from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
 
-from shared.domain.accounts import Admission, Principal, Role, Tier
+from shared.domain.accounts import Admission, Principal, RateWindow, Role, Tier
 from shared.domain.limits import BUCKETS, WINDOW_S, Balances, TierLimits, limit_of, rate_state
 from shared.store.client import AsyncDb, Document, translating_errors
 from shared.store.find_and_modify import FindAndModify, encoded, within
@@ -35,24 +34,6 @@ _FIXED = {
     "ownerActive": False,
     "lastUsedAt": None,
 }
-_REPLY_FIELDS = {
-    "_id": 1,
-    "userId": 1,
-    "name": 1,
-    "role": 1,
-    "tier": 1,
-    "rpm": 1,
-    "accountRpm": 1,
-    "sec": "$window.sec",
-    "admitted": "$window.admitted",
-    "used": {"$sum": "$window.buckets"},
-    "oldest": {
-        "$indexOfArray": [
-            {"$map": {"input": "$window.buckets", "in": {"$gt": ["$$this", 0]}}},
-            True,
-        ]
-    },
-}
 _BALANCE_FIELDS = {
     "_id": 0,
     "creditsNano": 1,
@@ -72,7 +53,9 @@ class _Outcome(NamedTuple):
     tier: Tier
 
 
-def window_update(limits: TierLimits, now: Any = "$$NOW") -> list[dict[str, Any]]:
+def window_update(
+    limits: TierLimits, now: Any = "$$NOW", window: RateWindow = RateWindow.REQUESTS
+) -> list[dict[str, Any]]:
     """Pipeline that advances a key's window and counts one request if its limit allows.
 
     The same arithmetic as `shared.domain.limits.SlidingWindow`, on the server's clock. A refused
@@ -81,6 +64,7 @@ def window_update(limits: TierLimits, now: Any = "$$NOW") -> list[dict[str, Any]
     Args:
         limits: Requests per minute of each tier.
         now: Aggregation expression of the present.
+        window: Which of the key's windows.
     """
     limit = {
         "$ifNull": [
@@ -89,28 +73,29 @@ def window_update(limits: TierLimits, now: Any = "$$NOW") -> list[dict[str, Any]
             {"$cond": [{"$eq": ["$tier", Tier.PRO.value]}, limits.pro, limits.dev]},
         ]
     }
+    buckets, admitted = f"${window}.buckets", f"${window}.admitted"
     counted = {
         "$concatArrays": [
-            {"$slice": ["$window.buckets", WINDOW_S]},
-            [{"$add": [{"$last": "$window.buckets"}, 1]}],
+            {"$slice": [buckets, WINDOW_S]},
+            [{"$add": [{"$last": buckets}, 1]}],
         ]
     }
     return [
-        {"$set": {"window": _advanced(now)}},
-        {"$set": {"window.admitted": {"$lt": [{"$sum": "$window.buckets"}, limit]}}},
+        {"$set": {window.value: _advanced(now, window)}},
+        {"$set": {f"{window}.admitted": {"$lt": [{"$sum": buckets}, limit]}}},
         {
             "$set": {
-                "window.buckets": {"$cond": ["$window.admitted", counted, "$window.buckets"]},
-                "lastUsedAt": {"$cond": ["$window.admitted", now, "$lastUsedAt"]},
+                f"{window}.buckets": {"$cond": [admitted, counted, buckets]},
+                "lastUsedAt": {"$cond": [admitted, now, "$lastUsedAt"]},
             }
         },
     ]
 
 
-def _advanced(now: Any) -> dict[str, Any]:
+def _advanced(now: Any, window: RateWindow) -> dict[str, Any]:
     """Expression of the window at the second of `now`; see `SlidingWindow` for the rules."""
     now_s = {"$toLong": {"$floor": {"$divide": [{"$toLong": now}, 1000]}}}
-    buckets = {"$ifNull": ["$window.buckets", _EMPTY]}
+    buckets = {"$ifNull": [f"${window}.buckets", _EMPTY]}
     padded = {"$concatArrays": ["$$buckets", _EMPTY]}
     shifted = {"$slice": [padded, {"$toInt": {"$min": ["$$step", BUCKETS]}}, BUCKETS]}
     folded = {"$concatArrays": [{"$literal": [0] * WINDOW_S}, [{"$sum": "$$buckets"}]]}
@@ -120,8 +105,33 @@ def _advanced(now: Any) -> dict[str, Any]:
     ]
     moved = {"$switch": {"branches": branches, "default": {"sec": "$$sec", "buckets": "$$buckets"}}}
     with_step = {"$let": {"vars": {"step": {"$subtract": ["$$now", "$$sec"]}}, "in": moved}}
-    sec = {"$ifNull": ["$window.sec", {"$literal": Int64(0)}]}
+    sec = {"$ifNull": [f"${window}.sec", {"$literal": Int64(0)}]}
     return {"$let": {"vars": {"now": now_s, "sec": sec, "buckets": buckets}, "in": with_step}}
+
+
+def _reply_fields(window: RateWindow) -> dict[str, Any]:
+    """What an update answers of a key: whose it is, its limits, and the state of one window."""
+    filled = {"$map": {"input": f"${window}.buckets", "in": {"$gt": ["$$this", 0]}}}
+    return {
+        **dict.fromkeys(("_id", "userId", "name", "role", "tier", "rpm", "accountRpm"), 1),
+        "sec": f"${window}.sec",
+        "admitted": f"${window}.admitted",
+        "used": {"$sum": f"${window}.buckets"},
+        "oldest": {"$indexOfArray": [filled, True]},
+    }
+
+
+class _Count:
+    """The update that counts in one window, and what it answers, encoded once.
+
+    Attributes:
+        limits: Requests per minute of each tier.
+    """
+
+    def __init__(self, limits: TierLimits, window: RateWindow) -> None:
+        self.limits = limits
+        self.update = [encoded(stage) for stage in window_update(limits, window=window)]
+        self.fields = encoded(_reply_fields(window))
 
 
 class MongoKeyGate:
@@ -134,14 +144,12 @@ class MongoKeyGate:
     def __init__(self, database: AsyncDb, *, rpm_dev: int, rpm_pro: int) -> None:
         self._database = database
         self._keys = database.get_collection("user_keys", write_concern=WriteConcern(w=1))
-        self._limits = TierLimits(dev=rpm_dev, pro=rpm_pro)
         self._updates = FindAndModify(self._keys)
-        self._lifted = TierLimits(dev=rpm_pro, pro=rpm_pro)
-        self._update = [encoded(stage) for stage in window_update(self._limits)]
-        self._lifted_update = [encoded(stage) for stage in window_update(self._lifted)]
-        self._fields = encoded(_REPLY_FIELDS)
+        limits, lifted = TierLimits(dev=rpm_dev, pro=rpm_pro), TierLimits(dev=rpm_pro, pro=rpm_pro)
+        self._counts = {window: _Count(limits, window) for window in RateWindow}
+        self._lifted = {window: _Count(lifted, window) for window in RateWindow}
 
-    async def admit(self, key_hash: str) -> Admission:
+    async def admit(self, key_hash: str, window: RateWindow = RateWindow.REQUESTS) -> Admission:
         """See `KeyGate.admit`.
 
         A second look is taken only when the tier's limit refuses: with the main credits used up
@@ -150,22 +158,22 @@ class MongoKeyGate:
         key = {"hash": key_hash, "isActive": True, "ownerActive": True}
         deadline_s = self._updates.deadline_s()
         with translating_errors():
-            outcome = await self._count(key, self._update, self._limits, deadline_s)
+            outcome = await self._count(key, self._counts[window], deadline_s)
             if outcome is None:
                 return _NOT_ADMITTED
             if await self._is_lifted(outcome, deadline_s):
-                lifted = await self._count(key, self._lifted_update, self._lifted, deadline_s)
+                lifted = await self._count(key, self._lifted[window], deadline_s)
                 outcome = lifted or outcome
         return outcome.admission
 
-    async def admit_fixed(self) -> Admission:
+    async def admit_fixed(self, window: RateWindow = RateWindow.REQUESTS) -> Admission:
         """See `KeyGate.admit_fixed`; the window is a document of its own, made when missing."""
         deadline_s = self._updates.deadline_s()
         with translating_errors():
-            outcome = await self._count_fixed(deadline_s)
+            outcome = await self._count_fixed(window, deadline_s)
             if outcome is None:
                 await self._insert_fixed(deadline_s)
-                outcome = await self._count_fixed(deadline_s)
+                outcome = await self._count_fixed(window, deadline_s)
         return _NOT_ADMITTED if outcome is None else outcome.admission
 
     async def ping(self) -> None:
@@ -173,19 +181,17 @@ class MongoKeyGate:
         with translating_errors():
             await self._database.client.admin.command("ping")
 
-    async def _count_fixed(self, deadline_s: float) -> _Outcome | None:
-        return await self._count({"_id": FIXED_NAME}, self._update, self._limits, deadline_s)
+    async def _count_fixed(self, window: RateWindow, deadline_s: float) -> _Outcome | None:
+        return await self._count({"_id": FIXED_NAME}, self._counts[window], deadline_s)
 
     async def _insert_fixed(self, deadline_s: float) -> None:
         made = {"$mergeObjects": [_FIXED, {"createdAt": "$$NOW"}, "$$ROOT"]}
         with within(deadline_s):
             await self._keys.update_one({"_id": FIXED_NAME}, [{"$replaceWith": made}], upsert=True)
 
-    async def _count(
-        self, key: Document, update: list[RawBSONDocument], limits: TierLimits, deadline_s: float
-    ) -> _Outcome | None:
-        found = await self._updates.run(key, update, self._fields, deadline_s)
-        return None if found is None else _outcome(found, limits)
+    async def _count(self, key: Document, count: _Count, deadline_s: float) -> _Outcome | None:
+        found = await self._updates.run(key, count.update, count.fields, deadline_s)
+        return None if found is None else _outcome(found, count.limits)
 
     async def _is_lifted(self, outcome: _Outcome, deadline_s: float) -> bool:
         if outcome.admission.admitted or not outcome.by_tier or outcome.tier is Tier.PRO:

@@ -136,8 +136,9 @@ def _user_keys() -> CollectionSpec:
         "createdAt": _DATE,
         "lastUsedAt": _OPTIONAL_DATE,
         "window": window,
+        "countWindow": window,
     }
-    optional = {"rpm", "accountRpm", "lastUsedAt", "window"}
+    optional = {"rpm", "accountRpm", "lastUsedAt", "window", "countWindow"}
     indexes = [
         IndexModel("hash", name="hash", unique=True),
         IndexModel([("userId", ASCENDING), ("createdAt", ASCENDING)], name="userId_createdAt"),

@@ -9,17 +9,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from shared.domain.accounts import Admission, Hold, HoldRefused, HoldRequest, RequestRecord
+from shared.domain.accounts import (
+    Admission,
+    Hold,
+    HoldRefused,
+    HoldRequest,
+    RateWindow,
+    RequestRecord,
+)
 from shared.domain.pricing import Price
 
 
 class KeyGate(Protocol):
     """Key look-up and rate limit in one round trip."""
 
-    async def admit(self, key_hash: str) -> Admission:
-        """Look a key up by its HMAC, count the request in its window if the limit allows."""
+    async def admit(self, key_hash: str, window: RateWindow = RateWindow.REQUESTS) -> Admission:
+        """Look a key up by its HMAC, count the request in a window if the limit allows."""
 
-    async def admit_fixed(self) -> Admission:
+    async def admit_fixed(self, window: RateWindow = RateWindow.REQUESTS) -> Admission:
         """The fixed proxy key: no look-up, the pro limit, principal `_proxy`."""
 
     async def ping(self) -> None:

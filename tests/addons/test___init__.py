@@ -10,6 +10,7 @@ ORDER = [
     "ApiKeyAuth",
     "Endpoints",
     "ModelRouter",
+    "TokenCounts",
     "Transform",
     "CreditGuard",
     "Failover",

@@ -2,7 +2,7 @@ import pytest
 
 from addons.auth import ApiKeyAuth, credential
 from addons.context import RequestContext
-from shared.domain.accounts import RateState
+from shared.domain.accounts import RateState, RateWindow
 from shared.domain.keys import generate_key
 from shared.errors import GatewayError, StoreUnavailable
 from tests.support.gateway_fakes import BOB, PEPPER, PROXY, FakeGate
@@ -76,6 +76,23 @@ async def test_a_good_key_gives_principal_and_rate(gate: FakeGate) -> None:
     await ApiKeyAuth(gate, PEPPER).requestheaders(flow)
     assert context.principal == BOB
     assert context.rate == gate.rate
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize(
+    ("path", "window"),
+    [
+        ("/v1/chat/completions", RateWindow.REQUESTS),
+        ("/v1/models", RateWindow.REQUESTS),
+        ("/v1/messages/count_tokens", RateWindow.COUNTS),
+    ],
+)
+async def test_counts_of_tokens_have_a_window_of_their_own(
+    gate: FakeGate, path: str, window: RateWindow, fixed: bool
+) -> None:
+    flow, _ = keyed_flow(PROXY_KEY if fixed else gate.add_key(BOB), path)
+    await ApiKeyAuth(gate, PEPPER, PROXY_KEY).requestheaders(flow)
+    assert gate.counted_in == [window]
 
 
 async def test_keys_never_stay_on_a_flow(gate: FakeGate) -> None:

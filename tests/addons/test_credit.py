@@ -50,6 +50,15 @@ def test_a_response_is_never_left_less_than_upstreams_take() -> None:
     assert found.minimum_nano == bound_nano(found.input_tokens, 16, 1, PRICE)
 
 
+async def test_what_is_free_takes_no_hold() -> None:
+    made = services()
+    context = routed_context(made, Dialect.ANTHROPIC)
+    context.endpoint = "/v1/messages/count_tokens"
+    await CreditGuard(made).request(flow_of(context))
+    assert (context.hold, context.opened) == (None, False)
+    assert ledger_of(made).steps == []
+
+
 def test_every_choice_is_bounded() -> None:
     one = bound(routed_context(services(), max_tokens=50))
     three = bound(routed_context(services(), max_tokens=50, n=3))

@@ -50,6 +50,19 @@ def test_a_native_request_goes_to_its_own_path() -> None:
     assert flow.request.path == "/v1/responses"
 
 
+def test_what_is_free_leaves_without_a_reservation_and_unjournaled() -> None:
+    made, context, flow = ready(Dialect.ANTHROPIC)
+    context.endpoint, context.opened = "/v1/messages/count_tokens", False
+    ledger_of(made).open_requests.clear()
+    Dispatch(made).request(flow)
+    assert flow.request.path == "/v1/messages/count_tokens"
+    plan = UpstreamPlan.of(flow)
+    assert plan is not None
+    plan.on_sent()
+    assert (context.sent, context.attempts) == (True, 1)
+    assert ledger_of(made).steps == []
+
+
 def test_an_answer_in_one_piece_may_take_as_long_as_the_whole() -> None:
     timeouts = Timeouts(first_byte_s=60, total_s=900)
     assert patience(timeouts, streams=True) == timeouts

@@ -3,8 +3,10 @@ from mitmproxy import http
 
 from addons.context import RequestContext
 from addons.gatekeeper import ENDPOINTS, Gatekeeper, decoded, dialect_of, endpoint_at
+from shared.domain.accounts import RateWindow
 from shared.domain.catalog import Dialect
 from shared.errors import GatewayError
+from shared.wire.formats import WireFormat
 from tests.support.gateway_flows import flow_of
 
 
@@ -49,6 +51,14 @@ def test_what_costs_money_needs_a_key() -> None:
         "/v1/messages",
         "/v1/responses",
     }
+
+
+def test_counts_of_tokens_are_free_and_counted_apart() -> None:
+    endpoint = ENDPOINTS["/v1/messages/count_tokens"]
+    assert endpoint.format is WireFormat.COUNT_TOKENS
+    assert (endpoint.keyed, endpoint.billed) == (True, False)
+    apart = [path for path, each in ENDPOINTS.items() if each.window is RateWindow.COUNTS]
+    assert apart == ["/v1/messages/count_tokens"]
 
 
 @pytest.mark.parametrize(

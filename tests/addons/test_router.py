@@ -75,6 +75,16 @@ def test_responses_of_an_openai_model() -> None:
     assert not context.translates
 
 
+@pytest.mark.parametrize("model", ["raw-anthropic/m", "raw-openai/m", "unpriced-openai/m"])
+def test_counting_tokens_takes_neither_limit_nor_price(model: str) -> None:
+    context = bare_context(Dialect.ANTHROPIC, endpoint="/v1/messages/count_tokens")
+    content = json.dumps({"model": model, "messages": [{"role": "user", "content": "x"}]})
+    flow = flow_of(context, content=content.encode())
+    ModelRouter(services()).request(flow)
+    assert context.target is not None
+    assert context.format is WireFormat.COUNT_TOKENS
+
+
 def test_responses_are_native_only() -> None:
     with pytest.raises(GatewayError, match="/v1/chat/completions") as caught:
         responses(Dialect.ANTHROPIC)

@@ -15,6 +15,7 @@ from shared.domain.accounts import (
     Principal,
     Purse,
     RateState,
+    RateWindow,
     RequestRecord,
     Role,
 )
@@ -33,6 +34,7 @@ class FakeGate:
 
     Attributes:
         looked_up: Hashes asked for, in order.
+        counted_in: The window of every admission, in order.
         rate: What every admission tells of the window.
         admitting: False refuses by rate limit.
         error: Raised by every method instead of an answer.
@@ -46,6 +48,7 @@ class FakeGate:
     def reset(self) -> None:
         """As new, but keys stay."""
         self.looked_up: list[str] = []
+        self.counted_in: list[RateWindow] = []
         self.rate = RateState(300, 299, 60)
         self.admitting = True
         self.error: Exception | None = None
@@ -57,8 +60,9 @@ class FakeGate:
         self._principals[hash_key(key, PEPPER)] = principal
         return key
 
-    async def admit(self, key_hash: str) -> Admission:
+    async def admit(self, key_hash: str, window: RateWindow = RateWindow.REQUESTS) -> Admission:
         self.looked_up.append(key_hash)
+        self.counted_in.append(window)
         await asyncio.sleep(self.pause_s)
         self._fail()
         principal = self._principals.get(key_hash)
@@ -66,7 +70,8 @@ class FakeGate:
             return Admission(None, False, None)
         return Admission(principal, self.admitting, self.rate)
 
-    async def admit_fixed(self) -> Admission:
+    async def admit_fixed(self, window: RateWindow = RateWindow.REQUESTS) -> Admission:
+        self.counted_in.append(window)
         self._fail()
         return Admission(PROXY, self.admitting, self.rate)
 

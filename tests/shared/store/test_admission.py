@@ -13,7 +13,7 @@ from bson import Int64
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.domain.accounts import Admission, Principal, RateState, Role
+from shared.domain.accounts import Admission, Principal, RateState, RateWindow, Role
 from shared.domain.limits import SlidingWindow, TierLimits
 from shared.errors import StoreUnavailable
 from shared.store.admission import MongoKeyGate, window_update
@@ -90,6 +90,21 @@ async def test_refused_requests_do_not_count(
     assert 1 <= refused.rate.reset_s <= 61
     assert sum(stored["window"]["buckets"]) == 2
     assert stored["lastUsedAt"] == used["lastUsedAt"]
+
+
+async def test_windows_of_a_key_count_apart(
+    async_database: AsyncDb, prepared: SyncDatabase, add_key: AddKey
+) -> None:
+    key_hash = add_key()
+    gate = gate_on(async_database, dev=2, pro=3)
+    for window in (RateWindow.COUNTS, RateWindow.REQUESTS):
+        admissions = [await gate.admit(key_hash, window) for _ in range(4)]
+        assert [each.admitted for each in admissions] == [True, True, False, False]
+        fixed = [await gate.admit_fixed(window) for _ in range(4)]
+        assert [each.admitted for each in fixed] == [True, True, True, False]
+    stored = prepared.user_keys.find_one({"hash": key_hash})
+    assert stored is not None
+    assert sum(stored["window"]["buckets"]) == sum(stored["countWindow"]["buckets"]) == 2
 
 
 async def test_an_admitted_request_dates_the_key_by_the_servers_clock(
