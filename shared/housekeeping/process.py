@@ -15,7 +15,7 @@ from shared.errors import SettingsError, StoreError
 from shared.housekeeping.lease import Lease
 from shared.housekeeping.sweeper import Sweeper
 from shared.ledger.ledger import LedgerStores
-from shared.ledger.periodic import attempt, repeat
+from shared.periodic import attempt, repeat
 from shared.settings import Settings
 from shared.store.client import AsyncDb, connect_async, database_name
 from shared.store.holds import MongoHoldStore

@@ -18,7 +18,7 @@ from shared.ledger.flusher import Ended, Flusher, Pace
 from shared.ledger.journal import Journal
 from shared.ledger.journal_home import journals_of
 from shared.ledger.journal_lines import end_line, open_line, sent_line, usage_line
-from shared.ledger.periodic import attempt, repeat
+from shared.periodic import attempt, repeat
 from shared.store.interfaces import HoldStore, RequestLogStore, WorkerStore
 
 log = logging.getLogger(__name__)

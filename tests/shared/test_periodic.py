@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from shared.errors import StoreUnavailable
-from shared.ledger.periodic import attempt, repeat
+from shared.periodic import attempt, repeat
 
 
 async def test_it_goes_on_whatever_fails(caplog: pytest.LogCaptureFixture) -> None:
