@@ -65,17 +65,26 @@ aider --model openai/{target.openai_model}"""
 
 
 def codex(target: Target) -> str:
-    """Codex: it speaks the responses API and takes its provider from its own file."""
+    """Codex: a provider of its own, which speaks the responses API.
+
+    The key's variable is none of `TROLLLM_*`, which are settings of the gateway.
+
+    Web search is off, since it is offered upstream in every request unless told otherwise, and
+    refused for a model without a price for it.
+    """
+    provider = {
+        "name": "TrollLLM",
+        "base_url": f"{target.gateway}/v1",
+        "env_key": "TROLL_KEY",
+        "wire_api": "responses",
+    }
+    settings = [f"model_providers.trollllm.{name}={value}" for name, value in provider.items()]
+    settings += ["model_provider=trollllm", "web_search=disabled"]
+    lines = [f"  -c {setting} \\\n" for setting in settings]
     return f"""\
-mkdir -p ~/.codex && cat >> ~/.codex/config.toml <<'EOF'
-[model_providers.trollllm]
-name = "TrollLLM"
-base_url = "{target.gateway}/v1"
-env_key = "TROLL_KEY"
-wire_api = "responses"
-EOF
 export TROLL_KEY={target.key}
-codex -c model_provider=trollllm -m {target.openai_model}"""
+codex \\
+{"".join(lines)}  -m {target.openai_model}"""
 
 
 CLIENTS: dict[str, Callable[[Target], str]] = {

@@ -17,11 +17,27 @@ def test_every_client_gets_address_key_and_model(command, client):
     assert "my-model" in done.out
 
 
-@pytest.mark.parametrize("client", [name for name in CLIENTS if name != "codex"])
+@pytest.mark.parametrize("client", CLIENTS)
 def test_lines_are_a_shell_s(command, client):
-    for line in command("connect", client).out.splitlines():
+    for line in command("connect", client).out.replace("\\\n", "").splitlines():
         words = shlex.split(line, comments=True)
-        assert not words or words[0] in {"export", "claude", "aider"}
+        assert not words or words[0] in {"export", "claude", "aider", "codex"}
+
+
+def test_codex_is_given_a_provider(command):
+    """Values that are no TOML are text to it."""
+    out = command("connect", "codex", "--key", "sk-troll-k", "--model", "m").out
+    export, call = out.replace("\\\n", "").splitlines()
+    words = shlex.split(call)
+    settings = dict(word.split("=", 1) for word in words if "=" in word)
+    assert words[-2:] == ["-m", "m"]
+    assert words.count("-c") == len(settings)
+    provider = "model_providers." + settings["model_provider"]
+    assert settings[f"{provider}.base_url"] == "http://127.0.0.1:8080/v1"
+    assert settings[f"{provider}.wire_api"] == "responses"
+    assert settings[f"{provider}.name"] == "TrollLLM"
+    assert export == f"export {settings[f'{provider}.env_key']}=sk-troll-k"
+    assert settings["web_search"] == "disabled"
 
 
 def test_openai_clients_want_v1_and_anthropic_s_add_it(command):
