@@ -8,6 +8,7 @@ TrollError
 │   ├── StoreUnavailable       did not answer in time: the outcome of a write is unknown
 │   ├── StoreRefused           answered, and refused: wrong version, no replica set, credentials
 │   ├── Conflict               a unique name or key is taken
+│   ├── Unsealable             a stored secret does not open
 │   └── MongodError            the embedded mongod cannot run
 ├── StreamError            an upstream's stream cannot be read
 ├── JournalError           the journal cannot be written (disk full, read-only)
@@ -69,6 +70,10 @@ class StoreRefused(StoreError):
 
 class Conflict(StoreError):
     """A unique name or key is taken already."""
+
+
+class Unsealable(StoreError):
+    """A stored secret does not open: sealed with another key, or damaged."""
 
 
 class MongodError(StoreError):

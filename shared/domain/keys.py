@@ -35,6 +35,7 @@ class Purpose(StrEnum):
     SESSION = "session"
     JWT = "jwt"
     ENCRYPTION = "encryption"
+    FINGERPRINT = "fingerprint"
 
 
 @dataclass(frozen=True, slots=True)
