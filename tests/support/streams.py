@@ -15,6 +15,21 @@ def events(dialect: Dialect) -> list[bytes]:
     return _anthropic() if dialect is Dialect.ANTHROPIC else _openai()
 
 
+def responses() -> list[bytes]:
+    """A complete answer in the events of a response."""
+    usage = {"input_tokens": INPUT_TOKENS, "output_tokens": OUTPUT_TOKENS}
+    text = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    pieces: list[dict[str, object]] = [
+        {"type": "response.created", "response": {"id": "resp_1", "status": "in_progress"}},
+        {"type": "response.output_text.delta", **text, "delta": "One "},
+        {"type": "response.output_text.delta", **text, "delta": "zwölf "},
+        {"type": "response.output_text.done", **text, "text": "One zwölf "},
+        {"type": "response.completed", "response": {"id": "resp_1", "usage": usage}},
+    ]
+    numbered = [{**each, "sequence_number": number} for number, each in enumerate(pieces)]
+    return [f"event: {each['type']}\ndata: {json.dumps(each)}\n\n".encode() for each in numbered]
+
+
 def last_word(dialect: Dialect) -> bytes:
     """What only a complete stream holds."""
     return b"message_stop" if dialect is Dialect.ANTHROPIC else b"[DONE]"
