@@ -33,7 +33,7 @@ def gateway_addons(services: Services, lifecycle: Lifecycle) -> list[object]:
         Endpoints(services, lambda: lifecycle.draining),
         ModelRouter(services),
         TokenCounts(),
-        Transform(),
+        Transform(services),
         CreditGuard(services),
         Failover(services),
         SseStream(services),

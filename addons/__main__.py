@@ -25,6 +25,7 @@ from shared.store.holds import MongoHoldStore
 from shared.store.prices import MongoPriceStore
 from shared.store.request_logs import MongoRequestLogStore
 from shared.store.workers import MongoWorkerStore
+from shared.wire.content_filter import ContentFilter
 
 logger = logging.getLogger("addons")
 
@@ -60,7 +61,16 @@ async def serve(settings: Settings, listener: socket.socket, alive: int | None) 
         try:
             gate = _gate(settings, database)
             pepper = derive_secret(settings.secret_key, Purpose.KEY_PEPPER)
-            services = Services(settings, catalog, gate, stores.holds, ledger, worker_id, pepper)
+            services = Services(
+                settings,
+                catalog,
+                gate,
+                stores.holds,
+                ledger,
+                worker_id,
+                pepper,
+                ContentFilter.of(catalog.filter_spec),
+            )
             worker = Worker(services, listener)
             async with leaving_on_signals(worker, alive):
                 await worker.run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mitmproxy import http
 
@@ -67,6 +68,9 @@ class Failover:
         error = shown_error(status, _body_of(response), retry_after, secrets)
         if context.translates and error.status in PASSED_ON:
             error = translated_error(error, context.dialect)
+        if self._services.content_filter is not None:
+            shown = self._services.content_filter.text(error.message)
+            error = replace(error, message=shown)
         logger.warning("request %s: upstream answered %d", context.request_id, status)
         flow.response = answer(flow, error)
 

@@ -8,6 +8,7 @@ from shared.domain.catalog import Catalog
 from shared.ledger.interfaces import RequestLedger
 from shared.settings import Settings
 from shared.store.interfaces import HoldStore, KeyGate
+from shared.wire.content_filter import ContentFilter
 
 
 @dataclass(slots=True)
@@ -22,6 +23,7 @@ class Services:
         ledger: Crash-safe settlement.
         worker_id: Names this process in holds.
         pepper: Secret that API keys are hashed with.
+        content_filter: What answers are cleared of; None where nothing is.
     """
 
     settings: Settings
@@ -31,3 +33,4 @@ class Services:
     ledger: RequestLedger
     worker_id: str
     pepper: bytes = field(repr=False)
+    content_filter: ContentFilter | None = None

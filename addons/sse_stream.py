@@ -1,15 +1,8 @@
-"""SseStream: relays the upstream's answer, metered, byte for byte.
-
-The relay is the one callable that mitmproxy runs for every piece of a stream. mitmproxy loses the
-piece when it raises and goes on, so it never raises: it ends the stream with an error event.
-"""
+"""SseStream: decides how the upstream's answer is relayed, and meters it."""
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable
-from typing import Protocol
 
 from mitmproxy import http
 
@@ -17,35 +10,15 @@ from addons.context import RequestContext
 from addons.decoding import plain_body
 from addons.metering import BodyMeter, StreamMeter
 from addons.proxy.headers import FastHeaders
+from addons.relay import Relay, asked_by, wants_structure
 from addons.replies import own_headers
 from addons.services import Services
-from shared.domain.usage import Usage
-from shared.errors import GatewayError, StreamError
 from shared.wire import errors as wire
-from shared.wire.formats import WireFormat
-from shared.wire.translation.directions import stream_translator, translate_answer
-from shared.wire.translation.interfaces import Asked, StreamTranslator
-from shared.wire.usage_chunk import UsageChunkFilter
-from shared.wire.whole_events import WholeEvents
-
-logger = logging.getLogger(__name__)
-
-NOTE_S = 1.0
-NOTE_BYTES = 4096
+from shared.wire.translation.directions import translate_answer
 
 _KEPT_OF_STREAMS = frozenset({b"content-type"})
 _KEPT_OF_BODIES = frozenset({b"content-type", b"content-encoding"})
 _STREAM_FIELDS = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
-
-
-class Stage(Protocol):
-    """A step of an answer's bytes towards the client: whole events out, cut anywhere in."""
-
-    def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes; returns those that may go on, possibly none."""
-
-    def flush(self) -> bytes:
-        """The stream is complete: what was held back."""
 
 
 class SseStream:
@@ -90,147 +63,17 @@ class SseStream:
         context.meter = BodyMeter(context.upstream_format, body)
         if context.translates:
             body = translate_answer(context.dialect, body, asked_by(context))
+        if self._services.content_filter is not None:
+            structured = wants_structure(context)
+            body = self._services.content_filter.body(context.format, body, structured=structured)
         response.content = body
 
     def _relay(self, context: RequestContext) -> Relay:
         choices = context.outgoing.choices if context.outgoing else 1
         meter = StreamMeter(context.upstream_format, context.max_tokens * choices)
         context.meter = meter
-        return Relay(context, meter, self._services.ledger.checkpoint)
-
-
-class Relay:
-    """The stream callable of one answer.
-
-    Args:
-        context: Of the request.
-        meter: Reads usage from the upstream's bytes.
-        checkpoint: Tells the ledger how far the stream has come.
-    """
-
-    def __init__(
-        self,
-        context: RequestContext,
-        meter: StreamMeter,
-        checkpoint: Callable[[str, Usage], None],
-    ) -> None:
-        self.failed = False
-        self._context = context
-        self._meter = meter
-        self._checkpoint = checkpoint
-        self._estimate = context.outgoing.input_estimate if context.outgoing else 0
-        self._translator = translator_of(context)
-        self._stages = [self._translator] if self._translator else native_stages(context)
-        self._ended = False
-        self._told = False
-        self._noted_at_s = float("-inf")
-        self._unnoted_bytes = 0
-
-    def __call__(self, data: bytes) -> list[bytes]:
-        """Chunks for what arrived; `b""` means that the upstream has ended."""
-        if self._ended:
-            return []
-        try:
-            return self._pass(data) if data else self._end()
-        except StreamError as error:
-            logger.warning("request %s: %s", self._context.request_id, error)
-            self.failed = True
-            return self.fail(wire.upstream_failed(str(error)))
-        except Exception:  # mitmproxy would lose this piece and go on
-            logger.exception("relaying request %s failed", self._context.request_id)
-            self.failed = True
-            return self.fail(wire.internal_error())
-
-    def fail(self, error: GatewayError) -> list[bytes]:
-        """End the stream with an error event; one that was complete already just ends."""
-        if self._ended:
-            return []
-        if self._upstream_told and not self.failed:
-            self._ended = True
-            self._context.end_reason = "upstream_error"
-            return []
-        if self._meter.reader.complete and not self.failed:
-            try:
-                return self._finish()
-            except StreamError as broken:
-                logger.warning("request %s: %s", self._context.request_id, broken)
-        self._ended = True
-        return self.report(error)
-
-    def report(self, error: GatewayError) -> list[bytes]:
-        """An error event, be the stream ended or not; once."""
-        if self._told:
-            return []
-        self._told = True
-        context = self._context
-        context.end_reason = context.end_reason or error.code
-        return [wire.error_event(error, context.format, context.request_id)]
-
-    @property
-    def _upstream_told(self) -> bool:
-        """Whether the client has been told of an error by the upstream's own event."""
-        translated = self._translator is not None and self._translator.failed
-        return translated or self._meter.reader.error
-
-    def _pass(self, data: bytes) -> list[bytes]:
-        self._meter.reader.feed(data)
-        self._note(len(data))
-        for stage in self._stages:
-            data = stage.feed(data)
-        return _chunks(data)
-
-    def _note(self, size: int) -> None:
-        """Tell the ledger how far the stream has come, every second or few kilobytes."""
-        self._unnoted_bytes += size
-        now_s = time.monotonic()
-        if now_s - self._noted_at_s < NOTE_S and self._unnoted_bytes < NOTE_BYTES:
-            return
-        self._noted_at_s, self._unnoted_bytes = now_s, 0
-        self._checkpoint(self._context.request_id, self._meter.usage(self._estimate))
-
-    def _end(self) -> list[bytes]:
-        """The upstream has ended: complete, or cut without a word."""
-        reader = self._meter.reader
-        reader.close()
-        if self._upstream_told:
-            self._context.end_reason = "upstream_error"
-        elif not reader.complete:
-            return self.fail(wire.upstream_failed("the stream ended early"))
-        return self._finish()
-
-    def _finish(self) -> list[bytes]:
-        rest = b""
-        for stage in self._stages:
-            rest = stage.feed(rest) + stage.flush() if rest else stage.flush()
-        self._ended = True
-        return _chunks(rest)
-
-
-def translator_of(context: RequestContext) -> StreamTranslator | None:
-    """A translator of the answer, None where client and upstream speak the same dialect."""
-    return stream_translator(context.dialect, asked_by(context)) if context.translates else None
-
-
-def native_stages(context: RequestContext) -> list[Stage]:
-    """What an answer's bytes pass where nothing is translated."""
-    stages: list[Stage] = [WholeEvents()]
-    asked = context.parsed is not None and context.parsed.asked_for_usage
-    if context.format is WireFormat.CHAT and not asked:
-        stages.append(UsageChunkFilter())
-    return stages
-
-
-def asked_by(context: RequestContext) -> Asked:
-    """What the translation of an answer must know of its request."""
-    return Asked(
-        context.request_id,
-        int(context.arrived_at.timestamp()),
-        wants_usage=context.parsed is not None and context.parsed.asked_for_usage,
-    )
-
-
-def _chunks(data: bytes) -> list[bytes]:
-    return [data] if data else []
+        services = self._services
+        return Relay(context, meter, services.ledger.checkpoint, services.content_filter)
 
 
 def _headers(context: RequestContext, response: http.Response, *, streams: bool) -> http.Headers:

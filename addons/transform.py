@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from mitmproxy import http
 
 from addons.context import RequestContext, is_open
-from shared.domain.catalog import Model
+from addons.services import Services
+from shared.domain.catalog import Model, ThinkingMode
+from shared.wire.filtering.requests import check_thinking_mode, omit_thinking
 from shared.wire.parsed_request import ParsedRequest
 from shared.wire.requests import check_priced, read_translated
 from shared.wire.translation.directions import translate_request
@@ -21,16 +24,26 @@ MAX_LOGGED = 500
 class Transform:
     """Decides what leaves: the client's own request, or its translation."""
 
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
     def request(self, flow: http.HTTPFlow) -> None:
         """Translate where client and upstream speak different dialects.
 
         Raises:
-            GatewayError: 400, for what the upstream's dialect cannot carry.
+            GatewayError: 400, for what the upstream's dialect cannot carry, and for tools where
+                thinking is left out of answers.
         """
         context = RequestContext.of(flow)
         if not is_open(flow) or context.target is None or context.parsed is None:
             return
-        context.outgoing = outgoing_request(context.parsed, context.target.model)
+        content_filter = self._services.content_filter
+        if content_filter is not None:
+            check_thinking_mode(content_filter.thinking, context.parsed.body)
+        outgoing = outgoing_request(context.parsed, context.target.model)
+        if content_filter is not None and content_filter.thinking is ThinkingMode.BLANK:
+            outgoing = replace(outgoing, body=omit_thinking(outgoing.format, outgoing.body))
+        context.outgoing = outgoing
 
 
 def outgoing_request(parsed: ParsedRequest, model: Model) -> ParsedRequest:

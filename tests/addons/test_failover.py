@@ -4,7 +4,8 @@ import pytest
 
 from addons.failover import Failover, shown_error
 from addons.proxy.plan import Attempt
-from shared.domain.catalog import Dialect
+from shared.domain.catalog import Dialect, FilterRule, FilterSpec
+from shared.wire.content_filter import ContentFilter
 from tests.support.gateway_flows import (
     answer_of,
     answered_context,
@@ -143,6 +144,17 @@ def test_an_error_of_the_other_dialect_is_told_in_the_clients_words(
     error = json.loads(flow.response.content or b"")["error"]
     assert flow.response.status_code == 404
     assert (error[kind], error["message"]) == (word, "no such model")
+
+
+def test_an_error_is_cleared_by_the_content_filter() -> None:
+    made = services()
+    made.content_filter = ContentFilter(FilterSpec(rules=(FilterRule("secret", "hidden"),)))
+    context = sent_context(made)
+    context.upstream_status = 400
+    flow = flow_of(context, response=answer_of(400, text("a secret word")))
+    Failover(made).response(flow)
+    assert flow.response is not None
+    assert b"a hidden word" in (flow.response.content or b"")
 
 
 def test_a_packed_error_is_read() -> None:
