@@ -69,7 +69,8 @@ def check_price(parsed: ParsedRequest, model: Model, beta: str) -> None:
     if model.price is None:
         raise refusals.service_unavailable(f"{model.id} has no price")
     check_priced(parsed, model.price)
-    check_window(beta, model)
+    if parsed.format.dialect is model.dialect:  # translated requests go out without betas
+        check_window(beta, model)
 
 
 def check_window(beta: str, model: Model) -> None:

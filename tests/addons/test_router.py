@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from mitmproxy import http
 
 from addons.context import RequestContext
 from addons.router import ModelRouter, check_window
@@ -142,4 +143,27 @@ def test_a_longer_context_than_the_price_covers_is_refused(window: int, refused:
         return
     with pytest.raises(GatewayError) as caught:
         check_window(beta, model)
+    assert (caught.value.status, caught.value.param) == (400, "anthropic-beta")
+
+
+@pytest.mark.parametrize(
+    ("spoken", "model", "refused"),
+    [
+        (Dialect.ANTHROPIC, Dialect.ANTHROPIC, True),
+        (Dialect.ANTHROPIC, Dialect.OPENAI, False),
+        (Dialect.OPENAI, Dialect.ANTHROPIC, False),
+    ],
+)
+def test_a_beta_that_is_not_sent_needs_no_price(
+    spoken: Dialect, model: Dialect, refused: bool
+) -> None:
+    context = bare_context(spoken)
+    headers = http.Headers(anthropic_beta="context-1m-2025-08-07")
+    flow = flow_of(context, content=body(spoken, named("raw", model)), headers=headers)
+    if not refused:
+        ModelRouter(services()).request(flow)
+        assert context.target is not None
+        return
+    with pytest.raises(GatewayError) as caught:
+        ModelRouter(services()).request(flow)
     assert (caught.value.status, caught.value.param) == (400, "anthropic-beta")
