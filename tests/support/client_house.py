@@ -43,6 +43,8 @@ SIMULATED = (
 STALLS = "sim-stall-6"
 # How long an upstream that falls silent is waited for.
 HASTE_S = 0.5
+# Claude Code asks for the long context.
+WINDOW = 1_000_000
 PLENTY_NANO = 10**13
 LOG_TIMEOUT_S = 5.0
 BUCKETS = ("input", "output", "cacheWrite", "cacheWrite1h", "cacheHit", "webSearch")
@@ -105,7 +107,7 @@ def models() -> Iterator[dict[str, Any]]:
     """Every behaviour of the simulator that clients are tried at, in both dialects."""
     for dialect in DIALECTS:
         for name in SIMULATED:
-            yield model(dialect, model_id(dialect, name), name)
+            yield model(dialect, model_id(dialect, name), name, contextWindow=WINDOW)
         hasty = f"hasty-{dialect}"
         yield model(dialect, model_id(dialect, STALLS), STALLS, upstream=hasty)
 
