@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import MATERIAL
 from tests.support.client_house import (
     DIALECTS,
+    NAMED,
     ClientHouse,
     answered,
     client_house,
@@ -32,6 +33,7 @@ LAST = {
     "/v1/responses": "event: response.completed",
 }
 FREE = "/v1/messages/count_tokens"
+TARGETS = [(dialect, name) for dialect in DIALECTS for name in ("sim-echo", *NAMED[dialect])]
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +49,9 @@ def house(
         yield opened
 
 
-def send(house: ClientHouse, account: Account, call: Call, dialect: str) -> httpx.Response:
+def send(house: ClientHouse, account: Account, call: Call, model: str) -> httpx.Response:
     """A recorded request as it was, but for the key and the model."""
-    body = call.body and {**call.body, "model": model_id(dialect, "sim-echo")}
+    body = call.body and {**call.body, "model": model}
     return httpx.request(
         call.method,
         house.gateway.base_url + call.path,
@@ -70,11 +72,13 @@ def refusal(call: Call, dialect: str) -> tuple[int, str] | None:
     return None
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize(("dialect", "name"), TARGETS)
 @pytest.mark.parametrize("call", params(MATERIAL))
-def test_recorded_requests_are_answered(house: ClientHouse, call: Call, dialect: str) -> None:
+def test_recorded_requests_are_answered(
+    house: ClientHouse, call: Call, dialect: str, name: str
+) -> None:
     account = house.account()
-    answer = send(house, account, call, dialect)
+    answer = send(house, account, call, model_id(dialect, name))
     refused = refusal(call, dialect)
     if refused:
         assert answer.status_code == refused[0]

@@ -41,6 +41,8 @@ SIMULATED = (
     "sim-pace-400-25",
 )
 STALLS = "sim-stall-6"
+# Echoes, to the simulator; what goes upstream differs with the generation that the name tells.
+NAMED = {"openai": ("gpt-4o", "gpt-5"), "anthropic": ("claude-3-5-haiku", "claude-opus-4-8")}
 # How long an upstream that falls silent is waited for.
 HASTE_S = 0.5
 # Claude Code asks for the long context.
@@ -106,7 +108,7 @@ def client_house(
 def models() -> Iterator[dict[str, Any]]:
     """Every behaviour of the simulator that clients are tried at, in both dialects."""
     for dialect in DIALECTS:
-        for name in SIMULATED:
+        for name in (*SIMULATED, *NAMED[dialect]):
             yield model(dialect, model_id(dialect, name), name, contextWindow=WINDOW)
         hasty = f"hasty-{dialect}"
         yield model(dialect, model_id(dialect, STALLS), STALLS, upstream=hasty)
