@@ -28,8 +28,9 @@ def vacancies(keys: Iterable[UpstreamKey], stand_ins: Mapping[str, str]) -> list
 
 
 def dismissals(keys: Iterable[UpstreamKey], stand_ins: Mapping[str, str]) -> list[str]:
-    """Ids of backups that are not needed any more: their key is in again, is gone, or was itself
-    a backup that has been dismissed.
+    """Ids of backups that are not needed any more.
+
+    Their key is in again, is gone, or was itself a backup that has been dismissed.
     """
     by_id = {key.id: key for key in keys}
     return sorted(

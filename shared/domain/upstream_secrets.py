@@ -23,4 +23,7 @@ def pool_name_fault(name: str) -> str | None:
     """Why a name can be no pool's, None when it can."""
     if _POOL_NAME.fullmatch(name):
         return None
-    return "a pool is named by 1 to 64 letters, digits, dots, dashes and underscores"
+    return (
+        "the name of a pool must be 1 to 64 letters, digits, dots, dashes and underscores, and "
+        "begin with a letter or digit"
+    )
