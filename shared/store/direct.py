@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 from shared.store.direct_connection import DirectConnection
 
 CONNECTIONS = 16
-"""As many as pymongo's own pool had; they carry thousands of commands a second."""
+"""As many as the gateway's pool has beside them; they carry thousands of commands a second."""
 
 _NO_TIMEOUT_S = 10.0
 

@@ -81,7 +81,8 @@ class MongoHoldStore:
     async def reserve(self, request: HoldRequest, worker_id: str) -> Hold | HoldRefused:
         """Set money aside in one round trip, majority-acknowledged, or say why not.
 
-        Sent twice under one request id, it holds once.
+        Sent twice under one request id, it holds once. The wait for a turn counts towards the
+        time that it may take.
 
         Args:
             request: Whose money and how much, nano-USD.

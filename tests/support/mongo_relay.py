@@ -54,6 +54,7 @@ class MongoRelay:
         self._context = context
         self._server: asyncio.Server | None = None
         self._connections: list[asyncio.Task[None]] = []
+        self._watching: set[asyncio.Task[None] | None] = set()
 
     @property
     def uri(self) -> str:
@@ -63,9 +64,13 @@ class MongoRelay:
         return f"mongodb://{place}{target.path}?authSource=admin&directConnection=true"
 
     def cut(self) -> None:
-        """End all connections."""
+        """End all connections but those that watch the server.
+
+        A client that is closed while it watches anew leaves pymongo's socket behind.
+        """
         for task in self._connections:
-            task.cancel()
+            if task not in self._watching:
+                task.cancel()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._context)
@@ -80,6 +85,7 @@ class MongoRelay:
     ) -> None:
         assert self._server is not None
         self._server.close()
+        self._watching.clear()
         self.cut()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
@@ -107,6 +113,8 @@ class MongoRelay:
         command = await _message(client[0])
         server[1].write(command)
         streaming = b"maxAwaitTimeMS" in command
+        if streaming:
+            self._watching.add(asyncio.current_task())
         spoiled: bytes | None = await _message(server[0])
         if b"findAndModify" in command:
             self.asked.append(Asked(number, b"lsid" in command))

@@ -18,6 +18,7 @@ from shared.domain.limits import SlidingWindow, TierLimits
 from shared.errors import StoreUnavailable
 from shared.store.admission import MongoKeyGate, window_update
 from shared.store.client import AsyncDb, SyncDatabase, connect_async
+from tests.support.mongo_relay import MongoRelay, lose
 
 AddKey = Callable[..., str]
 
@@ -235,6 +236,24 @@ async def test_no_key_finds_the_fixed_one(async_database: AsyncDb) -> None:
 
 async def test_ping(async_database: AsyncDb) -> None:
     await gate_on(async_database).ping()
+
+
+async def test_an_admission_goes_the_short_way_and_pymongos_when_that_fails(
+    database_uri: str, prepared: SyncDatabase, add_key: AddKey
+) -> None:
+    key_hash = add_key()
+    async with (
+        MongoRelay(database_uri) as relay,
+        connect_async(relay.uri, timeout_ms=20_000) as client,
+    ):
+        gate = gate_on(client[prepared.name])
+        remaining = []
+        for _ in range(3):
+            rate = (await gate.admit(key_hash)).rate
+            remaining.append(rate and rate.remaining)
+            relay.spoils.append(lose)
+        assert remaining == [299, 297, 295]  # counted twice when an answer was lost
+        assert [asked.by_pymongo for asked in relay.asked] == [False, False, True, False, True]
 
 
 async def test_without_a_database_all_is_unavailable(unused_tcp_port: int) -> None:

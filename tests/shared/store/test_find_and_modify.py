@@ -132,17 +132,16 @@ async def test_connections_that_were_cut_while_idle_are_not_used(
     assert await count(updates) == {"count": 9}
 
 
-async def test_both_ways_lost_is_unavailable(
+async def test_no_answer_by_either_way_is_unavailable(
     counter: AsyncCollection[Document], relay: MongoRelay
 ) -> None:
     updates = FindAndModify(counter)
-    relay.spoils += [lose] * 1_000
-    soon = asyncio.get_running_loop().time() + 0.3
+    await count(updates)
+    relay.spoils += [lose, withhold]
+    soon = asyncio.get_running_loop().time() + 0.5
     with pytest.raises(StoreUnavailable), translating_errors():
         await updates.run({"_id": "a"}, COUNT, FIELDS, soon)
-    assert {asked.by_pymongo for asked in relay.asked} == {False, True}
-    relay.spoils.clear()
-    assert await count(updates) is not None
+    assert [asked.by_pymongo for asked in relay.asked] == [False, False, True]
 
 
 @pytest.mark.parametrize("spoil", [withhold, half])
@@ -203,6 +202,7 @@ async def test_a_write_that_too_few_have_is_unavailable(
 
 async def test_time_that_is_over_is_unavailable(counter: AsyncCollection[Document]) -> None:
     updates = FindAndModify(counter)
+    await count(updates)
     past = asyncio.get_running_loop().time() - 1
     with pytest.raises(StoreUnavailable):
         await updates.run({"_id": "a"}, COUNT, FIELDS, past)
@@ -211,9 +211,9 @@ async def test_time_that_is_over_is_unavailable(counter: AsyncCollection[Documen
 
 
 async def test_a_client_of_another_make_is_refused(mongo_uri: str) -> None:
-    async with AsyncMongoClient[Document](mongo_uri) as client:
-        with pytest.raises(TypeError):
-            FindAndModify(client["x"]["y"])
+    client = AsyncMongoClient[Document](mongo_uri)
+    with pytest.raises(TypeError):
+        FindAndModify(client["x"]["y"])
 
 
 async def test_after_the_client_is_closed_all_is_unavailable(

@@ -14,7 +14,9 @@ import pytest
 from shared.domain.accounts import Hold, HoldRefused, HoldRequest, Purse, RequestRecord
 from shared.domain.usage import Usage
 from shared.errors import MoneyError, StoreRefused, StoreUnavailable
+from shared.store.client import connect_async
 from shared.store.holds import MongoHoldStore
+from tests.support.mongo_relay import MongoRelay, lose
 
 Charge = tuple[Hold, RequestRecord]
 
@@ -79,6 +81,24 @@ async def test_the_same_reserve_sent_twice_holds_once(bank: Any) -> None:
     assert await bank.holds.reserve(ask, "w") == first
     assert await bank.holds.reserve(replace(ask, full_nano=9_000), "w") == first
     assert bank.account(user)["heldNano"] == 4_000
+
+
+async def test_a_reserve_whose_answer_is_lost_is_sent_again_and_holds_once(
+    bank: Any, database_uri: str
+) -> None:
+    user = bank.add_user(10_000)
+    async with (
+        MongoRelay(database_uri) as relay,
+        connect_async(relay.uri, timeout_ms=20_000) as client,
+    ):
+        holds = MongoHoldStore(client[bank.db.name])
+        for number in range(3):
+            ask = HoldRequest(f"req_{number}", user, 1_000, 1_000)
+            held = await holds.reserve(ask, "w")
+            assert held == Hold(ask.request_id, user, "user1", 1_000, Purse.MAIN)
+            relay.spoils.append(lose)
+        assert [asked.by_pymongo for asked in relay.asked] == [False, False, True, False, True]
+    assert bank.account(user)["heldNano"] == 3_000
 
 
 @pytest.mark.parametrize(
