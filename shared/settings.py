@@ -15,6 +15,7 @@ import dotenv
 
 from shared import quantities as q
 from shared.domain.money import parse_usd
+from shared.domain.upstream_secrets import secret_fault
 from shared.errors import MoneyError, SettingsError
 from shared.private_files import write_private
 
@@ -121,6 +122,13 @@ def _usd_nano(text: str) -> int:
         raise ValueError(f"an amount in USD: {error}") from None
 
 
+def _upstream_key(text: str) -> str:
+    fault = secret_fault(text)
+    if fault is not None:
+        raise ValueError(f"an upstream key: {fault}")
+    return text
+
+
 NAMES: Mapping[str, Name] = {
     "MONGODB_URI": Name("mongodb_uri", q.mongodb_uri, secret=True),
     "PORT": Name("port", q.port),
@@ -132,10 +140,10 @@ NAMES: Mapping[str, Name] = {
     "TROLLLM_WORKERS": Name("workers", q.whole(1, 256)),
     "TROLLLM_SECRET_KEY": Name("secret_key", str, secret=True),
     "MAIN_TARGET_SERVER": Name("main_target_server", q.base_url),
-    "MAIN_UPSTREAM_KEY": Name("main_upstream_key", str, secret=True),
+    "MAIN_UPSTREAM_KEY": Name("main_upstream_key", _upstream_key, secret=True),
     "OPENHANDS_TARGET_SERVER": Name("openhands_target_server", q.base_url),
     "TROLL_TARGET_SERVER": Name("troll_target_server", q.base_url),
-    "TROLL_API_KEY": Name("troll_api_key", str, secret=True),
+    "TROLL_API_KEY": Name("troll_api_key", _upstream_key, secret=True),
     "PROXY_API_KEY": Name("proxy_api_key", str, secret=True),
     "BINDING_RELOAD_INTERVAL": Name("binding_reload_interval_s", q.duration_s),
     "DEBUG": Name("debug", q.boolean),

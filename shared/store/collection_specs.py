@@ -13,6 +13,8 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from shared.domain.upstream_keys import Fault
+
 TTL_INDEX = "createdAt_ttl"
 
 _MONEY = {"bsonType": "long"}
@@ -23,6 +25,11 @@ _DATE = {"bsonType": "date"}
 _OPTIONAL_DATE = {"bsonType": ["date", "null"]}
 _OPTIONAL_TEXT = {"bsonType": ["string", "null"]}
 _OPTIONAL_RPM = {"bsonType": ["int", "long", "null"], "minimum": 1}
+_WINDOW = {
+    "bsonType": "object",
+    "required": ["sec", "buckets"],
+    "properties": {"sec": {"bsonType": "long"}, "buckets": {"bsonType": "array"}},
+}
 _ROLE = {"enum": ["user", "admin"]}
 _TIER = {"enum": ["dev", "pro"]}
 _PURSE = {"enum": ["main", "referral"]}
@@ -113,11 +120,6 @@ def _positive(field: str) -> IndexModel:
 
 
 def _user_keys() -> CollectionSpec:
-    window = {
-        "bsonType": "object",
-        "required": ["sec", "buckets"],
-        "properties": {"sec": {"bsonType": "long"}, "buckets": {"bsonType": "array"}},
-    }
     fields: dict[str, Mapping[str, Any]] = {
         "_id": _TEXT,
         "userId": _TEXT,
@@ -135,8 +137,8 @@ def _user_keys() -> CollectionSpec:
         "ownerActive": _BOOL,
         "createdAt": _DATE,
         "lastUsedAt": _OPTIONAL_DATE,
-        "window": window,
-        "countWindow": window,
+        "window": _WINDOW,
+        "countWindow": _WINDOW,
     }
     optional = {"rpm", "accountRpm", "lastUsedAt", "window", "countWindow"}
     indexes = [
@@ -223,6 +225,66 @@ def _workers() -> CollectionSpec:
     return CollectionSpec("workers", sorted(fields), fields)
 
 
+def _upstream_keys() -> CollectionSpec:
+    health = {
+        "bsonType": "object",
+        "required": ["reason", "until", "trips"],
+        "properties": {
+            "reason": {"enum": [None, *(fault.value for fault in Fault)]},
+            "until": _OPTIONAL_DATE,
+            "trips": _COUNT,
+        },
+    }
+    fields: dict[str, Mapping[str, Any]] = {
+        "_id": _TEXT,
+        "pool": _TEXT,
+        "label": _TEXT,
+        "last4": _TEXT,
+        "fingerprint": _TEXT,
+        "sealed": _TEXT,
+        "enabled": _BOOL,
+        "backup": _BOOL,
+        "standsInFor": _OPTIONAL_TEXT,
+        "rpm": _OPTIONAL_RPM,
+        "health": health,
+        "requests": _COUNT,
+        "errors": _COUNT,
+        "createdAt": _DATE,
+        "changedAt": _DATE,
+        "lastUsedAt": _OPTIONAL_DATE,
+        "window": _WINDOW,
+    }
+    optional = {"lastUsedAt", "window"}
+    indexes = [
+        IndexModel(["pool", "fingerprint"], name="pool_fingerprint", unique=True),
+        # One backup at most stands in for a key, whoever appoints it.
+        IndexModel(
+            "standsInFor",
+            name="standsInFor",
+            unique=True,
+            partialFilterExpression={"standsInFor": {"$type": "string"}},
+        ),
+    ]
+    return CollectionSpec("upstream_keys", sorted(fields.keys() - optional), fields, indexes)
+
+
+def _audit_log() -> CollectionSpec:
+    fields: dict[str, Mapping[str, Any]] = {
+        "_id": _TEXT,
+        "actor": _TEXT,
+        "action": _TEXT,
+        "target": _TEXT,
+        "before": {"bsonType": ["object", "null"]},
+        "after": {"bsonType": ["object", "null"]},
+        "createdAt": _DATE,
+    }
+    indexes = [
+        IndexModel(["target", ("createdAt", DESCENDING)], name="target_newest"),
+        IndexModel([("createdAt", DESCENDING)], name="newest"),
+    ]
+    return CollectionSpec("audit_log", sorted(fields), fields, indexes)
+
+
 def collections(log_days: int) -> tuple[CollectionSpec, ...]:
     """Every collection; request logs are kept for `log_days` days."""
     return (
@@ -233,4 +295,6 @@ def collections(log_days: int) -> tuple[CollectionSpec, ...]:
         _request_logs(log_days),
         _prices(),
         _workers(),
+        _upstream_keys(),
+        _audit_log(),
     )

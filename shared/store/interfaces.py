@@ -6,7 +6,8 @@ write is then unknown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from shared.domain.accounts import (
@@ -18,6 +19,8 @@ from shared.domain.accounts import (
     RequestRecord,
 )
 from shared.domain.pricing import Price
+from shared.domain.upstream_keys import KeyHealth
+from shared.store.upstream_key_documents import KeyCounts, StoredKey
 
 
 class KeyGate(Protocol):
@@ -89,3 +92,31 @@ class WorkerStore(Protocol):
 
     async def forget_silent(self, for_s: float) -> int:
         """Remove workers not heard of for that many seconds; how many."""
+
+
+class KeyPoolStore(Protocol):
+    """Upstream keys as gateway workers share them."""
+
+    async def load(self) -> list[StoredKey]:
+        """All keys."""
+
+    async def load_changed(self, within_s: float) -> list[StoredKey]:
+        """Keys whose switch or health changed within that many seconds."""
+
+    async def record_fault(self, key_id: str, health: KeyHealth, at: datetime) -> None:
+        """A key was taken out at `at`; what takes it out for longer stays."""
+
+    async def record_success(self, key_id: str, until: datetime) -> None:
+        """A key that was out until then works; what took it out later stays."""
+
+    async def count(self, counts: Mapping[str, KeyCounts]) -> None:
+        """Add to the counts of keys, by id."""
+
+    async def admit(self, key_id: str) -> int:
+        """Count a request in a key's own window: 0 if its limit allows, else seconds to wait."""
+
+    async def appoint(self, backup_id: str, key_id: str) -> bool:
+        """Let a backup stand in for a key; False when another was faster."""
+
+    async def dismiss(self, backup_id: str, key_id: str) -> bool:
+        """End that; False when it had ended already."""

@@ -142,6 +142,13 @@ def test_a_secret_value_is_never_shown():
     assert "ppp" not in repr(settings)
 
 
+@pytest.mark.parametrize("name", ["MAIN_UPSTREAM_KEY", "TROLL_API_KEY"])
+def test_an_upstream_key_fits_a_header(name):
+    (line,) = problems_of({name: "sk-canary x"})
+    assert line.startswith(f"{name} must be an upstream key: ")
+    assert "canary" not in line
+
+
 def test_every_secret_field_is_hidden_from_repr():
     hidden = {field.name for field in dataclasses.fields(Settings) if not field.repr}
     assert {rule.field for rule in NAMES.values() if rule.secret} == hidden

@@ -18,6 +18,7 @@ def test_the_collections_there_must_be() -> None:
     names = [spec.name for spec in collections(30)]
     assert len(names) == len(set(names))
     assert {"users", "user_keys", "ledger", "request_logs", "prices", "workers"} <= set(names)
+    assert {"upstream_keys", "audit_log"} <= set(names)
 
 
 def test_request_logs_live_as_long_as_told() -> None:
