@@ -11,6 +11,8 @@ AGENT_TOOLS = 24
 AGENT_BYTES = 87_000
 REPLY_CHARS = 500
 STREAM_WORDS = 46
+# A word more, for a model that the gateway has on an Anthropic upstream.
+ANTHROPIC_WORDS = STREAM_WORDS + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,13 @@ class Scenario:
 
 
 def scenarios(connections: int) -> list[Scenario]:
-    """The scenarios of every run: a JSON answer, an agent's request, a stream."""
-    return [_json(connections), _agent(connections), _stream(connections)]
+    """The scenarios of every run: a JSON answer, an agent's request, streams.
+
+    The last two ask for a model of the other dialect's upstream: the gateway translates, the
+    others pass on what they get.
+    """
+    plans = [_json(connections), _agent(connections), _stream(connections)]
+    return [*plans, _from_messages(connections), _from_chat(connections)]
 
 
 def paced_scenario(streams: int) -> Scenario:
@@ -78,6 +85,25 @@ def _stream(connections: int) -> Scenario:
     body = _chat(f"sim-pace-{STREAM_WORDS}-0", stream=True)
     name = "1.9 KB request, stream of 50 events"
     return Scenario(name, "/v1/chat/completions", body, b"data: [DONE]", connections)
+
+
+def _from_messages(connections: int) -> Scenario:
+    body = _said(f"sim-pace-{ANTHROPIC_WORDS}-0") | {"stream_options": {"include_usage": True}}
+    name = "the same, translated from an Anthropic upstream's"
+    return Scenario(name, "/v1/chat/completions", _encoded(body), b"data: [DONE]", connections)
+
+
+def _from_chat(connections: int) -> Scenario:
+    body = _said(f"sim-pace-{STREAM_WORDS}-0")
+    name = "the same, translated from an OpenAI upstream's"
+    return Scenario(name, "/v1/messages", _encoded(body), b"message_stop", connections)
+
+
+def _said(model: str) -> dict[str, Any]:
+    """A streamed request of 1.9 KB that reads the same in both dialects."""
+    said = (SENTENCE * 25)[:1620]
+    messages = [{"role": "user", "content": said}]
+    return {"model": model, "max_tokens": 1024, "stream": True, "messages": messages}
 
 
 def _chat(model: str, *, stream: bool) -> bytes:

@@ -38,7 +38,7 @@ UPSTREAM_KEY = "sk-upstream-of-the-benchmark"
 PRICING = {"input": 3, "output": 15, "cacheWrite": 3.75, "cacheWrite1h": 6, "cacheHit": 0.3}
 MODELS = {
     "openai": ("sim-echo", "sim-pace-46-0", "sim-pace-46-20"),
-    "anthropic": ("claude-bench",),
+    "anthropic": ("claude-bench", "sim-pace-47-0"),
 }
 
 

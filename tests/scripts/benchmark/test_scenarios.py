@@ -7,6 +7,9 @@ from scripts.benchmark.targets import MODELS
 from scripts.simulator.behaviour import Pace, behaviour_of
 
 
+OTHER = {"openai": "anthropic", "anthropic": "openai"}
+
+
 def all_scenarios() -> list[Scenario]:
     return [*scenarios(8), paced_scenario(9), lone_stream()]
 
@@ -20,8 +23,9 @@ def test_sizes_are_those_of_the_names() -> None:
 
 def test_every_model_is_configured_for_the_gateway() -> None:
     for scenario in all_scenarios():
-        dialect = "anthropic" if scenario.path.startswith("/v1/messages") else "openai"
-        assert json.loads(scenario.body)["model"] in MODELS[dialect]
+        client = "anthropic" if scenario.path.startswith("/v1/messages") else "openai"
+        upstream = OTHER[client] if "translated" in scenario.name else client
+        assert json.loads(scenario.body)["model"] in MODELS[upstream]
 
 
 def test_a_stream_has_50_events() -> None:

@@ -36,7 +36,7 @@ def test_the_gateway_answers_every_scenario_with_its_own_key() -> None:
         url = f"http://127.0.0.1:{upstream.port}/_log"
         with urllib.request.urlopen(url, timeout=5) as response:
             log = [json.loads(line) for line in response]
-    assert len(log) == 4
+    assert len(log) == 6
     assert target.keys[0] not in json.dumps(log)
 
 
