@@ -29,6 +29,10 @@ from shared.errors import GatewayError
 from shared.wire.errors import internal_error, request_too_large
 
 MAX_PIPELINED_BYTES = 64 * 1024
+# A chunk's size and extensions, incomplete: h11 would wait for their end for ever.
+MAX_CHUNK_HEAD_BYTES = 1024
+# Larger than any body ever: no size but an attack on whoever adds it up.
+MAX_CHUNK_BYTES = 0xFFFF_FFFF
 
 Commands = Generator[commands.Command, Any, None]
 
@@ -103,7 +107,7 @@ class GatewayHttp1Server(Http1Server):
         """The next part of the body, None when more bytes are needed.
 
         Raises:
-            GatewayError: 400 for broken framing, 413 for a chunk larger than any body may be.
+            GatewayError: 400 for broken framing, 413 for a chunk larger than a body may be.
         """
         try:
             part = self.body_reader(self.buf)
@@ -111,9 +115,16 @@ class GatewayHttp1Server(Http1Server):
             raise bad_head("The framing of the request body is malformed.") from error
         if isinstance(part, h11.EndOfMessage) and part.headers:
             raise bad_head("Trailers are not accepted.")
-        if getattr(self.body_reader, "_bytes_in_chunk", 0) > self._policy.max_body:
-            raise request_too_large(self._policy.max_body)
+        if part is None and len(self.buf) > MAX_CHUNK_HEAD_BYTES:
+            raise bad_head("The head of a chunk is too long.")
+        self._check_chunk(getattr(self.body_reader, "_bytes_in_chunk", 0))
         return part
+
+    def _check_chunk(self, size: int) -> None:
+        if size > MAX_CHUNK_BYTES:
+            raise bad_head("The size of a chunk is not one.")
+        if size > self._policy.max_body:
+            raise request_too_large(self._policy.max_body)
 
     def wait(self, event: events.Event) -> Commands:
         """Hold a pipelined request back until the answer is out, but not without bound."""
