@@ -6,7 +6,6 @@ from scripts.benchmark.scenarios import Scenario, lone_stream, paced_scenario, s
 from scripts.benchmark.targets import MODELS
 from scripts.simulator.behaviour import Pace, behaviour_of
 
-
 OTHER = {"openai": "anthropic", "anthropic": "openai"}
 
 
