@@ -35,7 +35,7 @@ def gateway_addons(services: Services, lifecycle: Lifecycle) -> list[object]:
         TokenCounts(),
         Transform(services),
         CreditGuard(services),
-        Failover(services),
+        Failover(services, lambda: lifecycle.live),
         SseStream(services),
         Billing(services),
         AccessLog(services),

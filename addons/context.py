@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mitmproxy import http
 
 from shared.domain.accounts import Hold, Principal, RateState
-from shared.domain.catalog import Dialect, Target
+from shared.domain.catalog import Dialect, Fallback, Target
 from shared.wire.formats import WireFormat
 
 if TYPE_CHECKING:
@@ -37,13 +37,19 @@ class RequestContext:
         parsed: The checked body.
         target: Model and upstream.
         outgoing: What leaves: `parsed` itself, or its translation.
+        client: What the client sent, less its credentials; without its body once parsed.
+        fallbacks: Of the model, those that were not tried yet.
+        key_id: Which upstream key the last attempt was made with; empty before.
+        tried: Ids of the keys that were tried at the present target.
+        judged: The pool was told what became of the last attempt.
+        retrying: A retry is under way that counts in the budget.
         max_tokens: Output tokens that the hold covers.
         hold: Money set aside; None for the fixed proxy key.
         opened: The journal knows this request: it must be ended exactly once.
         ended: It was ended.
         meter: Reads usage from the upstream's bytes.
         attempts: Upstream attempts so far.
-        sent: The request left for the upstream.
+        sent: The request left for the upstream that is to answer it.
         first_byte_s: Monotonic clock at the upstream's first byte.
         upstream_status: What the upstream answered; None before.
         failed_unanswered: The upstream failed before its answer began: free.
@@ -63,6 +69,12 @@ class RequestContext:
     parsed: ParsedRequest | None = None
     target: Target | None = None
     outgoing: ParsedRequest | None = None
+    client: http.Request | None = None
+    fallbacks: tuple[Fallback, ...] = ()
+    key_id: str = ""
+    tried: set[str] = field(default_factory=set)
+    judged: bool = False
+    retrying: bool = False
     max_tokens: int = 0
     hold: Hold | None = None
     opened: bool = False

@@ -10,12 +10,16 @@ from addons.context import RequestContext, is_open
 from addons.gatekeeper import endpoint_at
 from addons.services import Services
 from addons.settlement import opening_record
-from shared.domain.accounts import HoldRefused, HoldRequest, OpenRequest
+from shared.domain.accounts import Hold, HoldRefused, HoldRequest, OpenRequest
 from shared.domain.catalog import Target
 from shared.domain.pricing import Price, affordable_tokens, bound_nano
 from shared.errors import JournalError
 from shared.wire import errors as refusals
 from shared.wire.requests import ParsedRequest
+
+# A translation grows by less: of recorded requests none by more than 6 % or 100 bytes.
+_ROOM_SHARE = 10
+_ROOM_TOKENS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,35 @@ def bound_of(parsed: ParsedRequest, target: Target, price: Price) -> Bound:
     full = cost(max_tokens)
     least = full if parsed.max_tokens is not None else cost(parsed.format.least_output_tokens)
     return Bound(inputs, max_tokens, full, least)
+
+
+def roomy_nano(bound: Bound, parsed: ParsedRequest, target: Target, price: Price) -> int:
+    """What to set aside where a fallback may take the request in the other dialect."""
+    room = bound.input_tokens // _ROOM_SHARE + _ROOM_TOKENS
+    inputs = max(bound.input_tokens, min(bound.input_tokens + room, target.model.context_window))
+    output = parsed.output_bound(bound.max_tokens)
+    return bound_nano(inputs, output, parsed.choices, price, parsed.web_searches)
+
+
+def covered_tokens(
+    hold: Hold | None, parsed: ParsedRequest, target: Target, max_tokens: int
+) -> int | None:
+    """Output tokens per choice that a hold covers at another target, None if too few.
+
+    Args:
+        hold: None where nothing has to be set aside.
+        parsed: The request as that target would get it.
+        target: Where it would go.
+        max_tokens: What the hold was made for.
+    """
+    price = target.model.price
+    if hold is None or price is None:
+        return max_tokens
+    bound = bound_of(parsed, target, price)
+    if parsed.max_tokens is not None:
+        return bound.max_tokens if bound.full_nano <= hold.amount_nano else None
+    tokens = min(max_tokens, _affordable(hold.amount_nano, bound, parsed, price))
+    return tokens if bound.minimum_nano <= hold.amount_nano else None
 
 
 class CreditGuard:
@@ -85,8 +118,11 @@ class CreditGuard:
         self, context: RequestContext, bound: Bound, parsed: ParsedRequest, price: Price
     ) -> None:
         assert context.principal is not None
+        full_nano = bound.full_nano
+        if context.target is not None and self._may_be_translated_anew(context.target):
+            full_nano = roomy_nano(bound, parsed, context.target, price)
         wanted = HoldRequest(
-            context.request_id, context.principal.user_id, bound.full_nano, bound.minimum_nano
+            context.request_id, context.principal.user_id, full_nano, bound.minimum_nano
         )
         # Should its answer be lost, the ledger finds the hold and releases it.
         hold = await self._services.holds.reserve(wanted, self._services.worker_id)
@@ -95,6 +131,12 @@ class CreditGuard:
         context.hold = hold
         if parsed.max_tokens is None and hold.amount_nano < bound.full_nano:
             context.max_tokens = _affordable(hold.amount_nano, bound, parsed, price)
+
+    def _may_be_translated_anew(self, target: Target) -> bool:
+        """Whether a fallback speaks another dialect: its request is not the one bounded here."""
+        upstreams = self._services.catalog.upstreams
+        places = (upstreams.get(fallback.upstream) for fallback in target.model.fallbacks)
+        return any(one is not None and one.dialect is not target.model.dialect for one in places)
 
     def _refusal(
         self, refused: HoldRefused, bound: Bound, parsed: ParsedRequest, price: Price

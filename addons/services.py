@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from addons.upstream_keys import KeySource
 from shared.domain.catalog import Catalog
 from shared.ledger.interfaces import RequestLedger
 from shared.settings import Settings
@@ -24,6 +25,7 @@ class Services:
         worker_id: Names this process in holds.
         pepper: Secret that API keys are hashed with.
         content_filter: What answers are cleared of; None where nothing is.
+        pools: Upstream keys; None where there are only those of config.json.
     """
 
     settings: Settings
@@ -34,3 +36,4 @@ class Services:
     worker_id: str
     pepper: bytes = field(repr=False)
     content_filter: ContentFilter | None = None
+    pools: KeySource | None = None

@@ -28,7 +28,7 @@ def opening_record(context: RequestContext) -> RequestRecord:
         endpoint=context.endpoint,
         model=target.model.id if target else "",
         upstream=target.upstream.name if target else "",
-        upstream_key_id="config" if target else "",
+        upstream_key_id=context.key_id,
         status=0,
         end_reason="",
         stream=parsed.stream if parsed else False,

@@ -10,6 +10,7 @@ from mitmproxy import http
 from addons.context import RequestContext, is_open
 from addons.services import Services
 from shared.domain.catalog import Model, ThinkingMode
+from shared.wire.content_filter import ContentFilter
 from shared.wire.filtering.requests import check_thinking_mode, omit_thinking
 from shared.wire.parsed_request import ParsedRequest
 from shared.wire.requests import check_priced, read_translated
@@ -40,10 +41,21 @@ class Transform:
         content_filter = self._services.content_filter
         if content_filter is not None:
             check_thinking_mode(content_filter.thinking, context.parsed.body)
-        outgoing = outgoing_request(context.parsed, context.target.model)
-        if content_filter is not None and content_filter.thinking is ThinkingMode.BLANK:
-            outgoing = replace(outgoing, body=omit_thinking(outgoing.format, outgoing.body))
-        context.outgoing = outgoing
+        context.outgoing = outgoing_for(context.parsed, context.target.model, content_filter)
+
+
+def outgoing_for(
+    parsed: ParsedRequest, model: Model, content_filter: ContentFilter | None
+) -> ParsedRequest:
+    """What leaves for a model: the request in its upstream's dialect, as the filter wants it.
+
+    Raises:
+        GatewayError: 400, for what the upstream's dialect cannot carry.
+    """
+    outgoing = outgoing_request(parsed, model)
+    if content_filter is not None and content_filter.thinking is ThinkingMode.BLANK:
+        outgoing = replace(outgoing, body=omit_thinking(outgoing.format, outgoing.body))
+    return outgoing
 
 
 def outgoing_request(parsed: ParsedRequest, model: Model) -> ParsedRequest:

@@ -1,7 +1,8 @@
 """Upstream attempts of a request: connect, send, and what follows when that fails.
 
 What it adds to mitmproxy's HttpStream: no upstream without a plan, and failed attempts are told to
-the addons before a byte has gone to the client.
+the addons before a byte has gone to the client. An upstream's error is one of them: it is read to
+its end, so that it can be judged and its connection stays usable.
 """
 
 from __future__ import annotations
@@ -9,11 +10,20 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from mitmproxy import http
 from mitmproxy.connection import Server
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import GetHttpConnection, SendHttp
-from mitmproxy.proxy.layers.http._events import RequestData, RequestEndOfMessage, RequestHeaders
+from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent
+from mitmproxy.proxy.layers.http._events import (
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    ResponseData,
+    ResponseEndOfMessage,
+)
+from mitmproxy.proxy.layers.http._hooks import HttpResponseHeadersHook
 
 from addons.proxy.deadlines import Deadlines
 from addons.proxy.plan import Attempt, LayerPolicy, UpstreamPlan
@@ -29,6 +39,16 @@ class UpstreamAttemptFailedHook(commands.StartHook):
     """An upstream attempt failed before a byte went to the client: answer it, or retry."""
 
     attempt: Attempt
+
+
+@dataclass
+class AbandonUpstream(HttpCommand):
+    """Close an upstream connection and hear no more of it."""
+
+    connection: Server
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 class AttemptStream(UploadStream):
@@ -47,6 +67,7 @@ class AttemptStream(UploadStream):
         self._attempts = 0
         self._reused = False
         self._idle_s = 0.0
+        self._first_sent_s: float | None = None
 
     def make_server_connection(self) -> Answer:
         """Connect where the plan says; without a plan nothing leaves."""
@@ -78,33 +99,94 @@ class AttemptStream(UploadStream):
         self.context.server = self.flow.server_conn = connection
         self._idle_s = plan.timeouts.idle_s
         now = time.monotonic()
+        if self._first_sent_s is None:
+            self._first_sent_s = now
+        # Where both are due at once, the one behind which nothing is tried again comes first.
+        self._deadlines.set("total", self._first_sent_s + plan.timeouts.total_s)
         self._deadlines.set("first_byte", now + plan.timeouts.first_byte_s)
-        self._deadlines.set("total", now + plan.timeouts.total_s)
         try:
             plan.on_sent()
         except TrollError as error:
             return str(error)
         return ""
 
-    def _ask(self, reason: str, message: str, *, answered: bool = False) -> Answer:
+    def _ask(
+        self,
+        reason: str,
+        message: str,
+        *,
+        answered: bool = False,
+        response: http.Response | None = None,
+    ) -> Answer:
         """Ask the addons: True to try again, False when the failure has been answered.
 
-        What has no place to go to, or came back with an answer, is not tried again.
+        What has no place to go to, or came back with a good answer, is not tried again.
         """
         self._deadlines.clear(*TIMEOUTS)
-        attempt = Attempt(self.flow, self._attempts, reason, message, self._reused, answered)
+        attempt = Attempt(
+            self.flow, self._attempts, reason, message, self._reused, answered, response
+        )
         self.flow.response = None
         yield UpstreamAttemptFailedHook(attempt)
         if (yield from self.check_killed(True)):
             return False
-        if attempt.retry and not answered and reason != "refused":
+        stays = answered or reason == "refused" or self.flow.response is not None
+        if attempt.retry and not stays:
             self.flow.server_conn = Server(address=None)
             return True
+        yield from self._conclude(attempt)
+        return False
+
+    def _conclude(self, attempt: Attempt) -> Commands:
+        """Answer with what the addons said, else with the upstream's own error."""
+        if self.flow.response is None and attempt.response is not None:
+            self.flow.response = attempt.response
+            yield HttpResponseHeadersHook(self.flow)
+            if (yield from self.check_killed(True)):
+                return
         if self.flow.response is None:
             self.flow.response = self._policy.answer(self.flow, failure("broken"))
         self.server_state = self.state_consume_response_body
         yield from self.send_response()
-        return False
+
+    # Errors of the upstream
+
+    def _hear_out(self, response: http.Response) -> Commands:
+        """Take an error to its end before anybody is told of it."""
+        self.flow.response = response
+        if (yield from self.check_invalid(False)):
+            return
+        self._touch()
+        self.server_state = self.state_consume_error_body
+
+    def state_consume_error_body(self, event: HttpEvent) -> Commands:
+        """Buffer an error; of one that is too large the beginning will do."""
+        self._touch()
+        if isinstance(event, ResponseData):
+            self.response_body_buf += event.data
+            if len(self.response_body_buf) <= self._policy.max_error:
+                return
+            yield AbandonUpstream(self.context.server)
+        elif not isinstance(event, ResponseEndOfMessage):
+            return
+        response = self._heard()
+        message = f"it answered {response.status_code}"
+        if (yield from self._ask("status", message, response=response)):
+            yield from self._send_again()
+
+    def _heard(self) -> http.Response:
+        """The error with as much of its body as came, in a framing that fits."""
+        response = self.flow.response
+        assert response is not None
+        body = bytes(self.response_body_buf)[: self._policy.max_error]
+        self.response_body_buf.clear()
+        response.data.content = body
+        response.headers.pop("transfer-encoding", None)
+        response.headers["content-length"] = str(len(body))
+        return response
+
+    def _touch(self) -> None:
+        self._deadlines.set("idle", time.monotonic() + self._idle_s)
 
     def _send_again(self) -> Commands:
         self.server_state = self.state_wait_for_response_headers

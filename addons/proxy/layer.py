@@ -27,11 +27,12 @@ from mitmproxy.proxy.layers.http import (
 from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import RequestHeaders, ResponseData
 
+from addons.proxy.attempts import AbandonUpstream
 from addons.proxy.deadlines import Deadlines
 from addons.proxy.headers import FastHeaders
 from addons.proxy.http1_server import GatewayHttp1Server
 from addons.proxy.plan import LayerPolicy, UpstreamPlan
-from addons.proxy.stream import AbandonUpstream, GatewayStream, UpstreamTimedOut
+from addons.proxy.stream import GatewayStream, UpstreamTimedOut
 
 Commands = Generator[commands.Command, Any, None]
 
@@ -48,7 +49,11 @@ class CutRequests(events.Event):
 
 
 class GatewayHttpLayer(HttpLayer):
-    """The top layer of a client connection."""
+    """The top layer of a client connection.
+
+    Attributes:
+        waiting_since: Monotonic clock from when no request was under way; None while one is.
+    """
 
     def __init__(self, context: Context, policy: LayerPolicy) -> None:
         super().__init__(context, HTTPMode.transparent)
@@ -59,11 +64,20 @@ class GatewayHttpLayer(HttpLayer):
         self.connections[context.client] = self._server
         self.served_connections: set[Server] = set()
         self._finished: Layer | None = None
+        self.waiting_since: float | None = None
+        self._abandoned: Layer | None = None
 
     @property
     def idle(self) -> bool:
         """Whether the connection waits for its next request."""
         return self._server.idle
+
+    @property
+    def holds_upload_back(self) -> bool:
+        """Whether a body arrives that nobody takes yet: a hook is still looking at its head."""
+        return self._server.reading_body and any(
+            stream._paused for stream in self.streams.values()
+        )
 
     @property
     def unfinished(self) -> list[http.HTTPFlow]:
@@ -80,7 +94,18 @@ class GatewayHttpLayer(HttpLayer):
                 yield from self._expired(name)
         elif not self._is_late(event):
             yield from super()._handle_event(event)
+        self._abandoned = None
+        self.forget_finished()
         yield from self._watch()
+
+    def forget_finished(self) -> None:
+        """Let go of a stream that is over: its bodies are not kept for an idle connection."""
+        if self._finished is None:
+            return
+        if isinstance(self._finished, GatewayStream):
+            self._finished.let_go()
+        self._finished = None
+        self._policy.intake.release(self.context.client.id)
 
     def _is_late(self, event: events.Event) -> bool:
         """Whether an event comes from an upstream connection that was forgotten."""
@@ -95,6 +120,8 @@ class GatewayHttpLayer(HttpLayer):
     def _watch(self) -> Commands:
         """Keep the deadlines of the client's side up to date and a timer under way."""
         now = time.monotonic()
+        waits = self.idle or self._server.reading_head
+        self.waiting_since = (self.waiting_since or now) if waits else None
         self._follow("head", self._server.reading_head, now + self._policy.head_s)
         self._follow("idle_client", self._server.idle, now + self._policy.idle_s)
         due_at = self._deadlines.to_arm()
@@ -133,9 +160,7 @@ class GatewayHttpLayer(HttpLayer):
     # Streams and connections
 
     def make_stream(self, stream_id: int) -> Commands:
-        """Start a stream of our own class; the one before it is over by now."""
-        if isinstance(self._finished, GatewayStream):
-            self._finished.let_go()
+        """Start a stream of our own class."""
         stream = GatewayStream(
             self.context.fork(),
             stream_id,
@@ -180,6 +205,8 @@ class GatewayHttpLayer(HttpLayer):
         top = self.connections.get(connection)
         if top is None:
             return
+        # It may be in the midst of telling what it has read.
+        self._abandoned = top
         for other, layer in list(self.connections.items()):
             if layer is top:
                 self.connections[other] = _Deaf(self.context.fork())
@@ -202,8 +229,10 @@ class GatewayHttpLayer(HttpLayer):
 
     def _carry_out(self, command: commands.Command, child: Layer) -> Commands:
         match command:
-            case ReceiveHttp():
+            case ReceiveHttp() if child is not self._abandoned:
                 yield from self._receive(command)
+            case ReceiveHttp():
+                pass
             case SendHttp():
                 yield from self._send(command)
             case DropStream():

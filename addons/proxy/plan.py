@@ -12,6 +12,7 @@ from typing import Protocol
 
 from mitmproxy import http
 
+from addons.proxy.intake import Intake
 from shared.domain.catalog import Timeouts
 from shared.errors import GatewayError
 
@@ -70,12 +71,16 @@ class Attempt:
     """An upstream attempt that failed before a byte went to the client.
 
     Attributes:
-        flow: Its flow; the hook sets `flow.response` unless it asks for a retry.
+        flow: Its flow; for a retry the hook may give it another request and plan. Without one, the
+            answer is `flow.response` if the hook sets it, else the upstream's own error.
         number: 1 for the first.
-        reason: `refused`, `connect`, `journal`, `first_byte`, `idle`, `total` or `broken`.
+        reason: `refused`, `connect`, `journal`, `first_byte`, `idle`, `total`, `broken`, or
+            `status`: the upstream answered with an error.
         message: For the log.
         reused: The connection had served before: the upstream may just have closed it.
-        answered: Response headers had arrived.
+        answered: A good answer had begun.
+        response: The upstream's error with its body, which is cut where the upstream broke off
+            or sent too much; None when it sent none.
         retry: Set by the hook to try again.
     """
 
@@ -85,7 +90,13 @@ class Attempt:
     message: str
     reused: bool = False
     answered: bool = False
+    response: http.Response | None = None
     retry: bool = False
+
+    @property
+    def status(self) -> int | None:
+        """Status of the upstream's error, None when it sent none."""
+        return None if self.response is None else self.response.status_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +110,10 @@ class LayerPolicy:
         body_s: Patience between two pieces of a request body.
         upload_s: Patience with a request body as a whole, however steadily it drips.
         idle_s: How long an idle client connection is kept.
+        intake: Counts the request bodies of this worker.
         answer: Makes the response for an error, in the dialect of the flow's endpoint.
         answer_head: The same for a head that could not be read; gets the raw head.
+        max_error: How much is read of an upstream's error, bytes.
     """
 
     max_body: int
@@ -111,3 +124,5 @@ class LayerPolicy:
     body_s: float = 30.0
     upload_s: float = 600.0
     idle_s: float = 120.0
+    intake: Intake = field(default_factory=Intake)
+    max_error: int = 256 * 1024

@@ -6,7 +6,6 @@ trusted or breaks off is a failed attempt, and a stream that breaks ends with an
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from mitmproxy import http
@@ -16,7 +15,7 @@ from mitmproxy.net.http.validate import validate_headers
 from mitmproxy.proxy import events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import SendHttp
-from mitmproxy.proxy.layers.http._base import HttpCommand, HttpEvent
+from mitmproxy.proxy.layers.http._base import HttpEvent
 from mitmproxy.proxy.layers.http._events import (
     RequestProtocolError,
     ResponseData,
@@ -24,22 +23,13 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseProtocolError,
 )
 
-from addons.proxy.attempts import TIMEOUTS, AttemptStream, failure
+from addons.proxy.attempts import TIMEOUTS, AbandonUpstream, AttemptStream, failure
 from addons.proxy.deadlines import Deadlines
 from addons.proxy.headers import FastHeaders
 from addons.proxy.plan import LayerPolicy, StreamRelay
 from addons.proxy.upload import Answer, Commands
 from shared.wire import errors as refusals
-
-
-@dataclass
-class AbandonUpstream(HttpCommand):
-    """Close an upstream connection and hear no more of it."""
-
-    connection: Server
-
-    def __hash__(self) -> int:
-        return id(self)
+from shared.wire.upstream_faults import may_be_fault
 
 
 @dataclass
@@ -80,6 +70,9 @@ class GatewayStream(AttemptStream):
             yield from self.upstream_failed("broken", f"an interim {event.response.status_code}")
             return
         event = ResponseHeaders(event.stream_id, _detached(event.response), event.end_stream)
+        if may_be_fault(event.response.status_code):
+            yield from self._hear_out(event.response)
+            return
         yield from super().state_wait_for_response_headers(event)
         if self._replaced_upstream_response(event):
             yield AbandonUpstream(self.context.server)
@@ -129,9 +122,6 @@ class GatewayStream(AttemptStream):
         """Buffer an answer that is not streamed."""
         self._touch()
         yield from super().state_consume_response_body(event)
-
-    def _touch(self) -> None:
-        self._deadlines.set("idle", time.monotonic() + self._idle_s)
 
     def send_response(self, already_streamed: bool = False) -> Commands:
         """Send the answer; an error that the last hooks raised still reaches a stream."""
@@ -185,11 +175,14 @@ class GatewayStream(AttemptStream):
             yield from self._end_broken_stream(reason)
             return
         answered = self.server_state == self.state_consume_response_body
-        if self.server_state != self.state_wait_for_response_headers and not answered:
+        hearing = self.server_state == self.state_consume_error_body
+        waiting = self.server_state == self.state_wait_for_response_headers
+        if not (waiting or hearing or answered):
             return
         yield AbandonUpstream(self.context.server)
+        response = self._heard() if hearing else None
         self.response_body_buf.clear()
-        if (yield from self._ask(reason, message, answered=answered)):
+        if (yield from self._ask(reason, message, answered=answered, response=response)):
             yield from self._send_again()
 
     def _end_broken_stream(self, reason: str) -> Commands:

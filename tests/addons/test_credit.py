@@ -4,14 +4,15 @@ from dataclasses import replace
 import pytest
 
 from addons.context import RequestContext
-from addons.credit import CreditGuard, bound_of
+from addons.credit import CreditGuard, bound_of, covered_tokens
 from addons.services import Services
+from shared.domain.accounts import Hold, Purse
 from shared.domain.catalog import Dialect
 from shared.domain.pricing import affordable_tokens, bound_nano
 from shared.errors import GatewayError, JournalError, StoreUnavailable
 from shared.wire.formats import WireFormat
 from shared.wire.requests import parse_request
-from tests.support.gateway_fakes import PROXY
+from tests.support.gateway_fakes import BOB, PROXY
 from tests.support.gateway_flows import (
     REQUEST_ID,
     answer_of,
@@ -202,3 +203,55 @@ async def test_a_model_without_a_price_is_refused() -> None:
     with pytest.raises(GatewayError) as caught:
         await guard(made, context)
     assert caught.value.status == 503
+
+
+def held(amount_nano: int) -> Hold:
+    return Hold(REQUEST_ID, BOB.user_id, BOB.username, amount_nano, Purse.MAIN)
+
+
+@pytest.mark.parametrize(("short_nano", "covered"), [(0, 50), (1, None)])
+def test_a_hold_covers_a_given_limit_or_not(short_nano: int, covered: int | None) -> None:
+    context = routed_context(services(), max_tokens=50)
+    hold = held(bound(context).full_nano - short_nano)
+    assert covered_tokens(hold, context.parsed, context.target, 50) == covered
+
+
+@pytest.mark.parametrize(
+    ("output", "most", "covered"), [(80, 100, 80), (80, 60, 60), (1, 100, 1), (0, 100, None)]
+)
+def test_a_hold_covers_as_much_of_an_open_limit_as_it_can(
+    output: int, most: int, covered: int | None
+) -> None:
+    context = routed_context(services())
+    hold = held(bound_nano(bound(context).input_tokens, output, 1, PRICE))
+    assert covered_tokens(hold, context.parsed, context.target, most) == covered
+
+
+def test_without_a_hold_everything_is_covered() -> None:
+    context = routed_context(services())
+    assert covered_tokens(None, context.parsed, context.target, 70) == 70
+
+
+@pytest.mark.parametrize(
+    ("fallback", "more"), [("raw-openai/m", False), ("raw-anthropic/m", True), ("gone/m", False)]
+)
+async def test_more_is_set_aside_where_a_fallback_speaks_another_dialect(
+    fallback: str, more: bool
+) -> None:
+    made = services()
+    context = routed_context(made, place=f"raw-openai/m>{fallback}", max_tokens=50)
+    found = bound(context)
+    await CreditGuard(made).request(flow_of(context))
+    assert context.hold is not None
+    room = bound_nano(found.input_tokens * 11 // 10 + 256, 50, 1, PRICE)
+    assert context.hold.amount_nano == (room if more else found.full_nano)
+
+
+async def test_who_has_not_so_much_is_served_all_the_same() -> None:
+    made = services()
+    context = routed_context(made, place="raw-openai/m>raw-anthropic/m", max_tokens=50)
+    found = bound(context)
+    ledger_of(made).holds.free_nano = found.full_nano
+    await CreditGuard(made).request(flow_of(context))
+    assert context.hold is not None
+    assert context.hold.amount_nano == found.full_nano

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from shared.domain.accounts import (
     Admission,
@@ -20,6 +21,7 @@ from shared.domain.accounts import (
     Role,
 )
 from shared.domain.keys import generate_key, hash_key
+from shared.domain.upstream_keys import DISABLING, Fault
 from shared.domain.usage import Usage
 
 PEPPER = b"a pepper for tests"
@@ -212,6 +214,67 @@ class FakeLedger:
     def _fail(self, method: str) -> None:
         if method in self.errors:
             raise self.errors[method]
+
+
+@dataclass(frozen=True)
+class FakeKey:
+    """A key of a `FakePools`."""
+
+    id: str
+    secret: str = field(repr=False)
+
+
+class FakePools:
+    """Pools of upstream keys in memory; keys are taken in the order they were added.
+
+    Attributes:
+        asked: Conversations that a key was picked for, in order.
+        told: What was reported, as `(key id, fault, seconds to wait)`.
+        until: When cooling keys are back.
+        out: Keys that are disabled.
+        pause_s: How long a pick takes.
+    """
+
+    def __init__(self) -> None:
+        self._pools: dict[str, list[FakeKey]] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """As new, without keys."""
+        self._pools.clear()
+        self.asked: list[str | None] = []
+        self.told: list[tuple[str, Fault | None, float | None]] = []
+        self.until: dict[str, datetime] = {}
+        self.out: set[str] = set()
+        self.pause_s = 0.0
+
+    def add(self, pool: str, *secrets: str) -> None:
+        """Keys named after their place: `uk_1`, `uk_2`, …"""
+        keys = self._pools.setdefault(pool, [])
+        keys += [FakeKey(f"uk_{number}", each) for number, each in enumerate(secrets, start=1)]
+
+    def cool(self, key_id: str, wait_s: float) -> None:
+        """A key is at its limit."""
+        self.until[key_id] = datetime.now(UTC) + timedelta(seconds=wait_s)
+
+    async def pick(
+        self, pool: str, conversation: str | None, tried: Collection[str]
+    ) -> FakeKey | None:
+        self.asked.append(conversation)
+        await asyncio.sleep(self.pause_s)
+        gone = {*tried, *self.until, *self.out}
+        return next((key for key in self._pools.get(pool, []) if key.id not in gone), None)
+
+    def report(self, key_id: str, fault: Fault | None, retry_after_s: float | None = None) -> None:
+        self.told.append((key_id, fault, retry_after_s))
+        if fault is Fault.RATE_LIMITED:
+            self.cool(key_id, retry_after_s or 5)
+        elif fault in DISABLING:
+            self.out.add(key_id)
+
+    def earliest(self, pool: str) -> datetime | None:
+        cooling = [self.until[key.id] for key in self._pools.get(pool, []) if key.id in self.until]
+        return min(cooling, default=None)
 
 
 class EveryModel[Model](Mapping[str, Model]):

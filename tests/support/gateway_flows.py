@@ -15,11 +15,12 @@ from addons.context import RequestContext
 from addons.metering import BodyMeter
 from addons.services import Services
 from addons.settlement import opening_record
+from addons.upstream_keys import CONFIG_KEY_ID
 from shared.domain.accounts import Hold, OpenRequest, Purse
 from shared.domain.catalog import Dialect, Target
 from shared.wire.requests import parse_request
 from tests.support import streams
-from tests.support.gateway_fakes import BOB, FakeGate, FakeLedger
+from tests.support.gateway_fakes import BOB, FakeGate, FakeLedger, FakePools
 from tests.support.gateway_worker import PATHS, body, make_services, named
 
 REQUEST_ID = "req_00000000000000000000000001"
@@ -28,13 +29,18 @@ ARRIVED_AT = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
 
 def services() -> Services:
-    """Services on fakes; upstreams `raw` and its like at a port that nobody listens on."""
-    return make_services(Path("nowhere"), {"raw": 1})
+    """Services on fakes; upstreams `raw` and its like at ports that nobody listens on."""
+    return make_services(Path("nowhere"), {"raw": 1, "dead": 2})
 
 
 def ledger_of(made: Services) -> FakeLedger:
     """The fake behind services."""
     return cast(FakeLedger, made.ledger)
+
+
+def pools_of(made: Services) -> FakePools:
+    """The fake behind services."""
+    return cast(FakePools, made.pools)
 
 
 def gate_of(made: Services) -> FakeGate:
@@ -53,21 +59,24 @@ def bare_context(dialect: Dialect = Dialect.OPENAI, **fields: Any) -> RequestCon
 def routed_context(
     made: Services, dialect: Dialect = Dialect.OPENAI, place: str = "raw", **fields: Any
 ) -> RequestContext:
-    """A context as the router leaves it; `fields` are of the body."""
+    """A context as the router leaves it; `fields` are of the body, `place` may name a model."""
     context = bare_context(dialect, principal=BOB)
-    context.parsed = parse_request(dialect, body(dialect, named(place, dialect), **fields))
+    asked = place if "/" in place else named(place, dialect)
+    context.parsed = parse_request(dialect, body(dialect, asked, **fields))
     context.target = cast(Target, made.catalog.resolve(context.parsed.model))
     context.outgoing = context.parsed
     return context
 
 
 def sent_context(
-    made: Services, dialect: Dialect = Dialect.OPENAI, **fields: Any
+    made: Services, dialect: Dialect = Dialect.OPENAI, place: str = "raw", **fields: Any
 ) -> RequestContext:
     """A context of a request that waits for its upstream; the ledger knows it as open."""
-    context = routed_context(made, dialect, **fields)
+    context = routed_context(made, dialect, place, **fields)
     context.hold = Hold(REQUEST_ID, BOB.user_id, BOB.username, HOLD_NANO, Purse.MAIN)
     context.opened = context.sent = True
+    context.key_id = CONFIG_KEY_ID
+    context.tried = {CONFIG_KEY_ID}
     context.attempts = 1
     context.max_tokens = 100
     ledger = ledger_of(made)

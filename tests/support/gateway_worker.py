@@ -25,7 +25,7 @@ from addons.proxy.plan import LayerPolicy
 from addons.services import Services
 from addons.supervisor import open_listener
 from addons.worker import Worker
-from shared.domain.catalog import Catalog, Dialect, Model, Timeouts, Upstream
+from shared.domain.catalog import Catalog, Dialect, Fallback, Model, Timeouts, Upstream
 from shared.domain.pricing import Rates, make_price
 from shared.settings import Settings
 from tests.support import streams
@@ -37,14 +37,17 @@ from tests.support.gateway_fakes import (
     FakeGate,
     FakeHolds,
     FakeLedger,
+    FakePools,
 )
 from tests.support.raw_client import Answer, RawClient
 
 UPSTREAM_KEY = "sk-upstream-canary-1b7e93d2"
 PROXY_KEY = "a-fixed-proxy-key-of-thirty-characters"
 PUBLIC_URL = "https://troll.test"
+POOLED_KEYS = tuple(f"{UPSTREAM_KEY}-{number}" for number in (1, 2, 3))
 MAX_BODY = 1_000_000
 MAX_RESPONSE = 2_000_000
+MAX_ERROR = 20_000
 HEAD_S, BODY_S, UPLOAD_S, IDLE_S = 0.6, 0.6, 2.0, 1.5
 PATIENT = Timeouts(connect_s=5, first_byte_s=10, idle_s=10, total_s=30)
 HASTY = Timeouts(connect_s=0.3, first_byte_s=0.3, idle_s=0.3, total_s=10)
@@ -84,7 +87,9 @@ def catalog(ports: Mapping[str, int]) -> Catalog:
     """Models named UPSTREAM-DIALECT/NAME, such as `sim-openai/sim-echo`.
 
     Upstreams are those of `ports`, and of the raw one also `hasty`, `hurried`, `keyless`,
-    `proxied`, `prefixed`; models `unpriced/…` have no price.
+    `pooled` with the keys of that pool, `mute` whose TLS handshake never ends, `proxied`,
+    `prefixed`; models `unpriced/…` have no price. Fallbacks follow behind `>`, as in
+    `dead-openai/a>raw-anthropic/b`.
     """
     upstreams: dict[str, Upstream] = {}
     raw = ports["raw"]
@@ -93,6 +98,8 @@ def catalog(ports: Mapping[str, int]) -> Catalog:
         made["hasty"] = upstream(dialect, raw, timeouts=HASTY)
         made["hurried"] = upstream(dialect, raw, timeouts=HURRIED)
         made["keyless"] = upstream(dialect, raw, api_key=None)
+        made["pooled"] = upstream(dialect, raw, api_key=None, key_pool="pooled")
+        made["mute"] = upstream(dialect, raw, scheme="https", timeouts=HASTY)
         made["proxied"] = upstream(dialect, raw, require_proxy=True)
         made["prefixed"] = upstream(dialect, raw, prefix="/prefix")
         if "tls" in ports:
@@ -100,7 +107,8 @@ def catalog(ports: Mapping[str, int]) -> Catalog:
         made["deaf"] = upstream(dialect, ports.get("deaf", raw), timeouts=HASTY)
         upstreams |= {f"{name}-{dialect.value}": one for name, one in made.items()}
 
-    def find(name: str) -> Model | None:
+    def find(asked: str) -> Model | None:
+        name, *others = asked.split(">")
         place, slash, upstream_model = name.partition("/")
         suffix = place.rpartition("-")[2]
         if suffix not in _DIALECTS or not slash:
@@ -110,7 +118,9 @@ def catalog(ports: Mapping[str, int]) -> Catalog:
         where = f"raw-{dialect.value}" if price is None else place
         if where not in upstreams:
             return None
-        return model(name, dialect, upstream=where, upstream_model=upstream_model, price=price)
+        fields = {"upstream": where, "upstream_model": upstream_model, "price": price}
+        fallbacks = tuple(Fallback(*other.split("/")) for other in others)
+        return model(asked, dialect, fallbacks=fallbacks, **fields)
 
     return Catalog(EveryModel(find), {}, upstreams)
 
@@ -118,9 +128,9 @@ def catalog(ports: Mapping[str, int]) -> Catalog:
 _DIALECTS = tuple(dialect.value for dialect in Dialect)
 
 
-def named(place: str, dialect: Dialect, name: str = "m") -> str:
-    """The model of an upstream of `catalog`."""
-    return f"{place}-{dialect.value}/{name}"
+def named(place: str, dialect: Dialect, name: str = "m", *fallbacks: str) -> str:
+    """The model of an upstream of `catalog`; fallbacks are named in the same way."""
+    return ">".join([f"{place}-{dialect.value}/{name}", *fallbacks])
 
 
 def body(dialect: Dialect, model_name: str, *, stream: bool = False, **fields: Any) -> bytes:
@@ -193,6 +203,7 @@ class RunningWorker:
     gate: FakeGate
     holds: FakeHolds
     ledger: FakeLedger
+    pools: FakePools
     key: str
     admin_key: str
     spy: Spy = field(default_factory=Spy)
@@ -200,7 +211,7 @@ class RunningWorker:
 
     def reset(self) -> None:
         """Forget what happened before."""
-        for fake in (self.gate, self.holds, self.ledger):
+        for fake in (self.gate, self.holds, self.ledger, self.pools):
             fake.reset()
         self.spy.seen.clear()
         self.records.lines.clear()
@@ -303,7 +314,8 @@ def make_services(home: Path, ports: Mapping[str, int]) -> Services:
         home, home / "none.json", max_body=MAX_BODY, public_url=PUBLIC_URL, proxy_api_key=PROXY_KEY
     )
     made = catalog(ports)
-    return Services(settings, made, FakeGate(), holds, FakeLedger(holds), "worker", PEPPER)
+    ledger = FakeLedger(holds)
+    return Services(settings, made, FakeGate(), holds, ledger, "worker", PEPPER, pools=FakePools())
 
 
 @contextmanager
@@ -316,7 +328,7 @@ def running_worker(home: Path, ports: Mapping[str, int]) -> Iterator[RunningWork
     """
     services = make_services(home, ports)
     gate, ledger = cast(FakeGate, services.gate), cast(FakeLedger, services.ledger)
-    holds = ledger.holds
+    holds, pools = ledger.holds, cast(FakePools, services.pools)
     keys = gate.add_key(BOB), gate.add_key(ADMIN)
     listener = open_listener("127.0.0.1", 0)
     listener.setblocking(False)
@@ -327,7 +339,7 @@ def running_worker(home: Path, ports: Mapping[str, int]) -> Iterator[RunningWork
     async def main() -> None:
         worker = Worker(services, listener)
         loop = asyncio.get_running_loop()
-        running = RunningWorker(port, services, worker, loop, gate, holds, ledger, *keys)
+        running = RunningWorker(port, services, worker, loop, gate, holds, ledger, pools, *keys)
         worker.master.addons.add(running.spy)
         worker.master.addons.freeze()
         made.append(running)
@@ -362,7 +374,8 @@ async def _listening(worker: Worker, started: threading.Event) -> None:
 @contextmanager
 def _short_patience() -> Iterator[None]:
     patience = {"head_s": HEAD_S, "body_s": BODY_S, "upload_s": UPLOAD_S, "idle_s": IDLE_S}
-    policy = functools.partial(LayerPolicy, **patience)
+    bounds = patience | {"max_error": MAX_ERROR}
+    policy = functools.partial(LayerPolicy, **bounds)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(addons.worker, "LayerPolicy", policy)
         patch.setattr(addons.worker, "MAX_RESPONSE_BYTES", MAX_RESPONSE)
