@@ -27,6 +27,12 @@ class KeyCounts:
     requests: int = 0
     errors: int = 0
 
+    def __add__(self, other: KeyCounts) -> KeyCounts:
+        return KeyCounts(self.requests + other.requests, self.errors + other.errors)
+
+    def __sub__(self, other: KeyCounts) -> KeyCounts:
+        return KeyCounts(self.requests - other.requests, self.errors - other.errors)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
