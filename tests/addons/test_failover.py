@@ -451,6 +451,18 @@ async def test_when_to_come_back(given: str, told: str) -> None:
     assert here.flow.response.headers["retry-after"] == told
 
 
+async def test_key_and_host_of_the_attempt_are_struck_out() -> None:
+    here = await case()
+    here.context.upstream_status = 400
+    said = f"wrong key {POOLED_KEYS[0].upper()} at 127.0.0.1"
+    here.flow.response = answer_of(400, text(said))
+    here.failover.response(here.flow)
+    shown = (here.flow.response.content or b"").decode().lower()
+    assert "wrong key" in shown
+    assert UPSTREAM_KEY not in shown
+    assert "127.0.0.1" not in shown
+
+
 @pytest.mark.parametrize("status", [429, 401])
 async def test_the_first_key_that_is_back_tells_when_to_come_back(status: int) -> None:
     here = await case()
