@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +16,7 @@ from mitmproxy.options import Options
 from addons.proxy.hooks import FaultHandler, HookTable
 from addons.proxy.layer import CutRequests, GatewayHttpLayer
 from addons.proxy.mode import MODE_SPEC, Listening
+from addons.proxy.waiting import Waiting
 
 # Beyond every deadline of ours: mitmproxy's own watch on idle connections never decides.
 TCP_TIMEOUT_S = 3600
@@ -77,12 +78,20 @@ class GatewayMaster(Master):
             if instance.is_running:
                 await instance.stop()
 
-    async def close_idle_connections(self) -> None:
-        """Close client connections that wait for a next request."""
-        for handler in list(self.proxyserver.connections.values()):
+    def waiting(self) -> list[Waiting]:
+        """Client connections without a request under way."""
+        found = []
+        for handler in self.proxyserver.connections.values():
             layer = handler.layer
-            if isinstance(layer, GatewayHttpLayer) and layer.idle:
-                await handler.on_timeout()
+            if isinstance(layer, GatewayHttpLayer) and layer.waiting_since is not None:
+                host = handler.client.peername[0]
+                found.append(Waiting(host, layer.waiting_since, not layer.idle, handler))
+        return found
+
+    async def close(self, connections: Iterable[Waiting]) -> None:
+        """Close client connections."""
+        for connection in connections:
+            await connection.handler.on_timeout()
 
     async def cut_requests(self) -> None:
         """End live answers with an error, in the client's dialect."""

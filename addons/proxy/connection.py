@@ -125,10 +125,26 @@ class GatewayConnectionHandler(ProxyConnectionHandler):
 
     # Sockets
 
+    async def handle_client(self) -> None:
+        """Serve the client to its end, then let go of all that it sent."""
+        try:
+            await super().handle_client()
+        finally:
+            if isinstance(self.layer, GatewayHttpLayer):
+                self.layer.release()
+
     async def drain_writers(self) -> None:
-        """Wait for peers that read slowly; most often there is nothing to wait for."""
+        """Wait for peers that read slowly; most often there is nothing to wait for.
+
+        A body whose head is still being looked at waits in the kernel, not in our memory.
+        """
+        while self._tasks and self._holds_upload_back():
+            await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         if any(io.writer is not None and _is_behind(io.writer) for io in self.transports.values()):
             await super().drain_writers()
+
+    def _holds_upload_back(self) -> bool:
+        return isinstance(self.layer, GatewayHttpLayer) and self.layer.holds_upload_back
 
     def _open(self, command: commands.OpenConnection) -> None:
         handler = self._start(self.open_connection(command))

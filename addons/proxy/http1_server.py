@@ -54,6 +54,11 @@ class GatewayHttp1Server(Http1Server):
         """Whether the connection waits for its next request."""
         return self.state == self.read_headers and not len(self.buf)
 
+    @property
+    def reading_body(self) -> bool:
+        """Whether the body of a request is not complete yet."""
+        return self.state == self.read_body
+
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
         """Read one head, strictly; everything else about the body is the parent's."""
         if not isinstance(event, events.DataReceived):

@@ -75,9 +75,7 @@ class GatewayHttpLayer(HttpLayer):
     @property
     def holds_upload_back(self) -> bool:
         """Whether a body arrives that nobody takes yet: a hook is still looking at its head."""
-        return self._server.reading_body and any(
-            stream._paused for stream in self.streams.values()
-        )
+        return self._server.reading_body and any(stream._paused for stream in self.streams.values())
 
     @property
     def unfinished(self) -> list[http.HTTPFlow]:
@@ -95,13 +93,12 @@ class GatewayHttpLayer(HttpLayer):
         elif not self._is_late(event):
             yield from super()._handle_event(event)
         self._abandoned = None
-        self.forget_finished()
+        if self._finished is not None:
+            self.release()
         yield from self._watch()
 
-    def forget_finished(self) -> None:
-        """Let go of a stream that is over: its bodies are not kept for an idle connection."""
-        if self._finished is None:
-            return
+    def release(self) -> None:
+        """Let go of a stream that is over: an idle connection keeps no bodies."""
         if isinstance(self._finished, GatewayStream):
             self._finished.let_go()
         self._finished = None

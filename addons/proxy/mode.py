@@ -22,6 +22,8 @@ from addons.proxy.plan import LayerPolicy
 BLACK_HOLE = "http://127.0.0.1:1"
 MODE_SPEC = f"gateway:{BLACK_HOLE}"
 BACKLOG = 4096
+# What is read at once, and half of what waits to be looked at: hundreds of senders may be served.
+READ_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ class GatewayInstance(AsyncioServerInstance[GatewayMode]):
     async def listen(self, _host: str, _port: int) -> list[asyncio.Server]:  # type: ignore[override]
         """Serve the socket of the master; host and port of the options mean nothing here."""
         listener = _listening().listener
-        server = await asyncio.start_server(self.handle_stream, sock=listener, backlog=BACKLOG)
+        server = await asyncio.start_server(
+            self.handle_stream, sock=listener, backlog=BACKLOG, limit=READ_BYTES // 2
+        )
         return [server]
 
     def make_top_layer(self, context: Context) -> GatewayHttpLayer:
@@ -65,6 +69,8 @@ class GatewayInstance(AsyncioServerInstance[GatewayMode]):
     ) -> None:
         """Serve one client connection."""
         assert writer is not None
+        # A plain attribute of asyncio's transports, 256 KB unless told otherwise.
+        writer.transport.max_size = READ_BYTES  # type: ignore[attr-defined]
         handler = GatewayConnectionHandler(
             ctx.master, reader, writer, _listening().options, self.mode
         )

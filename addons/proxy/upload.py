@@ -55,7 +55,10 @@ class UploadStream(HttpStream):
             self._deadlines.set("body", now + self._policy.body_s)
             self._deadlines.set("upload", now + self._policy.upload_s)
         yield from super().state_wait_for_request_headers(event)
-        if not self._uploading() or self.flow.response is None:
+        if not self._uploading():
+            return
+        if self.flow.response is None:
+            yield from self._shed(http1.expected_http_body_size(self.flow.request) or 0)
             return
         if not event.end_stream and (expects or self._unread_size() > UNREAD_BODY_BYTES):
             yield from self._answer_early()
@@ -64,6 +67,9 @@ class UploadStream(HttpStream):
         """Buffer the body, with a deadline between its pieces and one for all of them."""
         if isinstance(event, RequestData):
             self._deadlines.set("body", time.monotonic() + self._policy.body_s)
+            if self.flow.response is None and (yield from self._shed(len(event.data))):
+                return
+            self._policy.intake.take(self.context.client.id, len(event.data))
         elif isinstance(event, RequestEndOfMessage):
             self._expect_no_more()
         yield from super().state_consume_request_body(event)
@@ -74,6 +80,14 @@ class UploadStream(HttpStream):
             return False
         error = refusals.request_too_large(self._policy.max_body)
         self.flow.response = self._policy.answer(self.flow, error)
+        yield from self._answer_early()
+        return True
+
+    def _shed(self, size: int) -> Answer:
+        """Answer at once what would be more than this worker may hold."""
+        if self._policy.intake.has_room(size):
+            return False
+        self.flow.response = self._policy.answer(self.flow, refusals.overloaded())
         yield from self._answer_early()
         return True
 
@@ -107,6 +121,7 @@ class UploadStream(HttpStream):
         response = self.flow.response
         assert response is not None
         self.request_body_buf.clear()
+        self._policy.intake.release(self.context.client.id)
         self._expect_no_more()
         yield HttpResponseHook(self.flow)
         response.headers["connection"] = "close"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
 from collections.abc import Iterator
+from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,34 @@ def test_idle_connections_are_closed_and_new_ones_refused(leaving: RunningWorker
         leave(leaving)
         assert client.is_closed()
     leaving.wait_for(lambda: is_refused(leaving.port))
+
+
+def test_a_client_in_the_midst_of_its_work_is_told_to_close(leaving: RunningWorker) -> None:
+    ask = leaving.keyed("GET", "/v1/models")
+    with leaving.client() as client:
+        assert "connection" not in client.ask(ask).headers
+        leave(leaving)
+        answer = client.ask(ask)
+        assert (answer.status, answer.headers["connection"]) == (200, "close")
+        assert client.is_closed()
+
+
+@pytest.mark.parametrize(("proxies", "left"), [([], 3), ([ip_network("127.0.0.0/8")], 6)])
+def test_an_address_keeps_so_many_idle_connections(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxies: list[IPv4Network], left: int
+) -> None:
+    for name, value in (("MAX_WAITING", 3), ("ABOUT_TO_ASK_S", 0.0)):
+        monkeypatch.setattr(addons.worker, name, value)
+    with running_worker(tmp_path, {"raw": 1}) as running, contextlib.ExitStack() as stack:
+        running.worker._proxies = proxies
+        clients = [stack.enter_context(running.client()) for _ in range(6)]
+        for client in clients:
+            client.ask(request("GET", "/health"))
+        running.run(running.worker._sweep)
+        running.wait_for(lambda: len(running.worker.master.waiting()) == left)
+        for client in clients[-left:]:
+            assert client.ask(request("GET", "/health")).status == 200
+        assert all(client.is_closed() for client in clients[:-left])
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
+from addons.proxy.mode import READ_BYTES
+from addons.worker import MAX_BODIES
 from shared.domain.catalog import Dialect
+from shared.domain.keys import generate_key
 from tests.support.gateway_errors import check_error
 from tests.support.gateway_worker import (
+    MAX_BODY,
     PATHS,
     UPLOAD_S,
     RunningWorker,
@@ -14,6 +20,7 @@ from tests.support.gateway_worker import (
     named,
     request,
 )
+from tests.support.raw_client import RawClient
 from tests.support.raw_upstream import Pause, RawUpstream, response
 
 DIALECTS = list(Dialect)
@@ -68,6 +75,72 @@ def test_broken_chunks_after_an_early_answer_do_no_harm(worker: RunningWorker) -
         check_error(client.ask(head), 401, Dialect.ANTHROPIC)
         client.send(b"zz\r\n")
         assert client.is_closed()
+
+
+# What a worker holds of bodies
+
+
+def held(worker: RunningWorker) -> int:
+    return worker.worker.master.listening.policy.intake.held
+
+
+def unfinished(worker: RunningWorker, client: RawClient, size: int) -> None:
+    """Send a body but for its last byte."""
+    client.send(worker.keyed("POST", "/v1/messages", f"content-length: {size + 1}"))
+    client.send(b" " * size)
+
+
+@pytest.mark.parametrize("framing", ["content-length: 900000", "transfer-encoding: chunked"])
+def test_bodies_beyond_what_a_worker_holds_are_shed(
+    worker: RunningWorker, raw_upstream: RawUpstream, framing: str
+) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(MAX_BODIES):
+            unfinished(worker, stack.enter_context(worker.client()), MAX_BODY - 1000)
+        worker.wait_for(lambda: held(worker) >= MAX_BODIES * (MAX_BODY - 1000))
+        client = stack.enter_context(worker.client())
+        client.send(worker.keyed("POST", "/v1/messages", framing))
+        if "chunked" in framing:
+            client.send(b"ffff\r\n" + b" " * 0xFFFF)
+        answer = client.read()
+        check_error(answer, 529, Dialect.ANTHROPIC)
+        assert answer.headers["retry-after"] == "1"
+    worker.wait_for(lambda: held(worker) == 0)
+    assert raw_upstream.opened == 0
+    assert worker.holds.asked == []
+
+
+def test_a_body_counts_until_its_answer_is_out(
+    worker: RunningWorker, raw_upstream: RawUpstream
+) -> None:
+    raw_upstream.script(Pause(0.3), response(b"{}"))
+    data = worker.post(Dialect.OPENAI, named("raw", Dialect.OPENAI))
+    with worker.client() as client:
+        client.send(data)
+        raw_upstream.wait_for(lambda upstream: upstream.requests)
+        assert 0 < held(worker) < len(data)
+        assert client.read().status == 200
+        worker.wait_for(lambda: held(worker) == 0)
+        (handler,) = worker.worker.master.proxyserver.connections.values()
+        assert handler.layer._finished is None
+
+
+@pytest.mark.parametrize("status", [401, 400])
+def test_a_body_whose_key_is_looked_up_waits_outside(worker: RunningWorker, status: int) -> None:
+    worker.gate.pause_s = 0.3
+    key = generate_key() if status == 401 else worker.key
+    with worker.client() as client:
+        client.send(request("POST", "/v1/messages", f"x-api-key: {key}", data=b" " * 900_000))
+        worker.wait_for(lambda: worker.gate.looked_up)
+        assert worker.run(lambda: taken(worker)) < 2 * READ_BYTES
+        check_error(client.read(), status, Dialect.ANTHROPIC)
+
+
+def taken(worker: RunningWorker) -> int:
+    """Bytes of a body that wait for a hook."""
+    (handler,) = worker.worker.master.proxyserver.connections.values()
+    (stream,) = handler.layer.streams.values()
+    return sum(len(event.data) for event in stream._paused_event_queue)
 
 
 # Clients that are slow
