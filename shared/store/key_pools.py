@@ -29,6 +29,7 @@ from shared.store.upstream_key_documents import (
     audited,
     health_document,
     inserting,
+    is_longer_alone,
     new_key_document,
     stored_key_from,
 )
@@ -176,7 +177,7 @@ class MongoKeyPoolStore:
         async def act(session: AsyncClientSession) -> bool:
             update = {"$set": fields} | STAMP
             before = await self._keys.find_one_and_update(query, update, session=session)
-            if before is not None:
+            if before is not None and not is_longer_alone(before, before | fields):
                 await self._write(session, action, before, before | fields)
             return before is not None
 

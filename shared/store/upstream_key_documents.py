@@ -128,4 +128,10 @@ def audited(document: Document) -> dict[str, Any]:
     return {name: document[name] for name in _AUDITED} | {
         "reason": health["reason"],
         "until": health["until"],
+        "trips": health["trips"],
     }
+
+
+def is_longer_alone(before: Document, after: Document) -> bool:
+    """Whether a key was out already, and by the same fault: several workers notice it at once."""
+    return audited(before) | {"until": None} == audited(after) | {"until": None}

@@ -11,6 +11,7 @@ from shared.store.upstream_key_documents import (
     KeyCounts,
     audited,
     health_document,
+    is_longer_alone,
     last4_of,
     new_key_document,
     place_of,
@@ -53,3 +54,20 @@ def test_nothing_shows_the_secret() -> None:
 )
 def test_a_short_secret_is_not_shown_by_its_end(secret: str, shown: str) -> None:
     assert last4_of(secret) == shown
+
+
+@pytest.mark.parametrize(
+    ("fields", "longer"),
+    [
+        ({}, True),
+        ({"health": health_document(KeyHealth(Fault.AUTH, NOW + timedelta(hours=1), (), 1))}, True),
+        ({"health": health_document(KeyHealth(Fault.AUTH, NOW, (), 2))}, False),
+        ({"health": health_document(KeyHealth(Fault.BUDGET, NOW, (), 1))}, False),
+        ({"health": health_document(KeyHealth())}, False),
+        ({"standsInFor": "uk_2"}, False),
+        ({"enabled": False}, False),
+    ],
+)
+def test_what_needs_no_row_of_its_own(fields: dict[str, Any], longer: bool) -> None:
+    before = document(health=health_document(KeyHealth(Fault.AUTH, NOW, (), 1)))
+    assert is_longer_alone(before, before | fields) is longer
