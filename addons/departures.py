@@ -13,7 +13,7 @@ from addons.proxy.plan import PLAN_KEY, UpstreamPlan
 from addons.router import check_price
 from addons.services import Services
 from addons.transform import outgoing_for
-from addons.upstream_keys import ChosenKey, UpstreamKeys
+from addons.upstream_keys import ChosenKey
 from addons.upstream_request import credential, upstream_request
 from shared.domain.catalog import Fallback, Target, Timeouts
 from shared.errors import GatewayError
@@ -51,7 +51,7 @@ class Departures:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._keys = UpstreamKeys(services.pools)
+        self._keys = services.upstream_keys
 
     async def first(self, flow: http.HTTPFlow) -> None:
         """The first attempt; at a fallback if there is no key where the request should go.

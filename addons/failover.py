@@ -14,7 +14,6 @@ from addons.departures import Departures
 from addons.proxy.plan import Attempt, UpstreamPlan
 from addons.replies import answer
 from addons.services import Services
-from addons.upstream_keys import UpstreamKeys
 from shared.domain.retries import (
     MAX_ATTEMPTS,
     RetryBudget,
@@ -54,7 +53,7 @@ class Failover:
         self._live = live
         self._budget = RetryBudget()
         self._departures = Departures(services)
-        self._keys = UpstreamKeys(services.pools)
+        self._keys = services.upstream_keys
 
     async def upstream_attempt_failed(self, attempt: Attempt) -> None:
         """Tell the pool, then try elsewhere or let the client be answered."""

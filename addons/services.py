@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from addons.upstream_keys import KeySource
+from addons.upstream_keys import KeySource, UpstreamKeys
 from shared.domain.catalog import Catalog
 from shared.ledger.interfaces import RequestLedger
 from shared.settings import Settings
@@ -37,3 +37,9 @@ class Services:
     pepper: bytes = field(repr=False)
     content_filter: ContentFilter | None = None
     pools: KeySource | None = None
+
+    @property
+    def upstream_keys(self) -> UpstreamKeys:
+        """Keys of pools and of config.json; those of the settings are in pools."""
+        settings = self.settings
+        return UpstreamKeys(self.pools, (settings.main_upstream_key, settings.troll_api_key))

@@ -55,10 +55,13 @@ class UpstreamKeys:
 
     Args:
         pools: Keys of pools; None where there are only those of config.json.
+        pooled: Secrets that upstreams name by themselves and that are in pools as well: whether
+            they can be used is the pool's to say.
     """
 
-    def __init__(self, pools: KeySource | None) -> None:
+    def __init__(self, pools: KeySource | None, pooled: Collection[str | None] = ()) -> None:
         self._pools = pools
+        self._pooled = pooled
 
     async def pick(
         self, upstream: Upstream, conversation: str | None, tried: Collection[str]
@@ -68,6 +71,8 @@ class UpstreamKeys:
             found = await self._pools.pick(upstream.key_pool, conversation, tried)
             if found is not None:
                 return ChosenKey(found.id, found.secret)
+            if upstream.api_key in self._pooled:
+                return None
         if upstream.api_key and CONFIG_KEY_ID not in tried:
             return ChosenKey(CONFIG_KEY_ID, upstream.api_key)
         return None

@@ -51,6 +51,22 @@ async def test_which_key_is_taken(
     assert await picked(pools, place(**fields), *tried) == expected
 
 
+@pytest.mark.parametrize(
+    ("pools", "fields", "expected"),
+    [
+        (filled(), {"key_pool": "a"}, None),
+        (filled("s1"), {"key_pool": "a"}, ("uk_1", "s1")),
+        (filled(), {}, CONFIGURED),
+        (None, {"key_pool": "a"}, CONFIGURED),
+    ],
+)
+async def test_a_key_that_is_pooled_is_used_only_as_its_pool_allows(
+    pools: FakePools | None, fields: dict[str, Any], expected: tuple[str, str] | None
+) -> None:
+    key = await UpstreamKeys(pools, (None, UPSTREAM_KEY)).pick(place(**fields), None, ())
+    assert (None if key is None else (key.id, key.secret)) == expected
+
+
 async def test_a_conversation_reaches_the_pool() -> None:
     pools = filled("s1")
     await UpstreamKeys(pools).pick(place(key_pool="a"), "talk", ())
