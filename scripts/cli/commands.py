@@ -17,6 +17,7 @@ SUBCOMMANDS = {
     "check-config": ("check_config", "check_config", "Check config.json."),
     "user": ("users", "user", "Accounts."),
     "key": ("keys", "key", "API keys."),
+    "pool": ("pools", "pool", "Upstream keys."),
     "topup": ("users", "topup", "Add credits to an account."),
     "bill": ("bills", "bill", "Receipts."),
     "ledger": ("bills", "ledger", "The books."),
