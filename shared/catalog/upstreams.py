@@ -71,10 +71,11 @@ def unserved_notes(upstream: Upstream) -> list[str]:
         why = "proxyPool is not used yet" if upstream.proxy_pool else "there is no proxyPool"
         notes.append(f"{path}.requireProxy: {why}; requests are answered 503")
     if not upstream.api_key:
-        why = "is missing, and keyPool is not used yet" if upstream.key_pool else "is missing"
+        # Whether a pool has keys is known to the database alone.
+        pool = f" unless the pool `{upstream.key_pool}` has a key" if upstream.key_pool else ""
         setting = _KEY_SETTINGS.get(upstream.name)
         mend = f"set it, or {setting}" if setting else "set it"
-        notes.append(f"{path}.apiKey: {why}; requests are answered 503: {mend}")
+        notes.append(f"{path}.apiKey: is missing; requests are answered 503{pool}: {mend}")
     return notes
 
 

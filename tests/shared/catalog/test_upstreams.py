@@ -127,7 +127,7 @@ def test_timeouts(settings: Settings, seconds: Any) -> None:
             "main",
             {"key_pool": "main"},
             [
-                "apiKey: is missing, and keyPool is not used yet; requests are answered 503: "
+                "apiKey: is missing; requests are answered 503 unless the pool `main` has a key: "
                 "set it, or MAIN_UPSTREAM_KEY"
             ],
         ),
