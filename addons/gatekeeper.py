@@ -44,6 +44,7 @@ MESSAGES = "/v1/messages"
 RESPONSES = "/v1/responses"
 COUNT_TOKENS = "/v1/messages/count_tokens"
 MODELS = "/v1/models"
+KEYS_STATUS = "/keys/status"
 
 ENDPOINTS = {
     CHAT: Endpoint("POST", keyed=True, format=WireFormat.CHAT, billed=True),
@@ -53,6 +54,7 @@ ENDPOINTS = {
         "POST", keyed=True, format=WireFormat.COUNT_TOKENS, window=RateWindow.COUNTS
     ),
     MODELS: Endpoint("GET", keyed=True),
+    KEYS_STATUS: Endpoint("GET", keyed=True),
     "/health": Endpoint("GET", keyed=False, shows_more=True),
     "/": Endpoint("HEAD", keyed=False),
     "/api/hello": Endpoint("HEAD", keyed=False),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from shared.domain.catalog import Upstream
 from shared.domain.upstream_keys import Fault
@@ -40,6 +40,12 @@ class KeySource(Protocol):
 
     def earliest(self, pool: str) -> datetime | None:
         """When the first of a pool's cooling keys may be tried again, None when none cools."""
+
+    async def refresh(self) -> None:
+        """Learn what other workers know; raises `StoreUnavailable`."""
+
+    def status(self) -> list[dict[str, Any]]:
+        """All keys as operators see them, with `pool`; never their secrets."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,6 @@ HERE = Target("http://127.0.0.1:8080", PLACEHOLDER, "claude-sonnet-4-20250514", 
 
 # Errors that nothing raises yet.
 UNUSED = {
-    "admin_only",
     "friend_key_inactive",
     "friend_key_limit_exceeded",
     "model_not_allowed",

@@ -6,15 +6,17 @@ import pytest
 
 from addons.endpoints import Endpoints
 from addons.services import Services
+from shared.domain.accounts import Principal
 from shared.domain.catalog import Dialect
 from shared.errors import GatewayError, StoreUnavailable
-from tests.support.gateway_fakes import ADMIN, BOB
+from tests.support.gateway_fakes import ADMIN, BOB, PROXY
 from tests.support.gateway_flows import (
     REQUEST_ID,
     answer_of,
     bare_context,
     flow_of,
     gate_of,
+    pools_of,
     run,
     services,
 )
@@ -128,6 +130,35 @@ async def test_a_model_that_is_not_there(name: str) -> None:
     with pytest.raises(GatewayError) as caught:
         await ask(with_models(services()), f"/v1/models/{name}")
     assert (caught.value.status, caught.value.param) == (404, "model")
+
+
+async def test_an_admin_sees_keys_by_pool() -> None:
+    made = services()
+    pools_of(made).add("a", "sk-one-canary", "sk-two-canary")
+    pools_of(made).add("b", "sk-three-canary")
+    pools_of(made).out = {"uk_2"}
+    found = await content(made, "/keys/status", principal=ADMIN)
+    shown = {
+        pool: [(key["id"], key["healthy"]) for key in keys] for pool, keys in found["pools"].items()
+    }
+    assert shown == {"a": [("uk_1", True), ("uk_2", False)], "b": [("uk_1", True)]}
+    assert "canary" not in str(found)
+
+
+async def test_keys_are_shown_as_requests_are_served_by_them() -> None:
+    made = services()
+    pools_of(made).add("a", "secret")
+    pools_of(made).error = StoreUnavailable("down")
+    assert list((await content(made, "/keys/status", principal=ADMIN))["pools"]) == ["a"]
+    made.pools = None
+    assert await content(made, "/keys/status", principal=ADMIN) == {"pools": {}}
+
+
+@pytest.mark.parametrize("principal", [BOB, PROXY])
+async def test_keys_are_an_admins_to_see(principal: Principal) -> None:
+    with pytest.raises(GatewayError) as caught:
+        await ask(services(), "/keys/status", principal=principal)
+    assert (caught.value.status, caught.value.code) == (403, "permission_denied")
 
 
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from shared.domain.accounts import (
     Admission,
@@ -233,6 +234,7 @@ class FakePools:
         until: When cooling keys are back.
         out: Keys that are disabled.
         pause_s: How long a pick takes.
+        error: Raised by `refresh`.
     """
 
     def __init__(self) -> None:
@@ -247,6 +249,7 @@ class FakePools:
         self.until: dict[str, datetime] = {}
         self.out: set[str] = set()
         self.pause_s = 0.0
+        self.error: Exception | None = None
 
     def add(self, pool: str, *secrets: str) -> None:
         """Keys named after their place: `uk_1`, `uk_2`, …"""
@@ -275,6 +278,17 @@ class FakePools:
     def earliest(self, pool: str) -> datetime | None:
         cooling = [self.until[key.id] for key in self._pools.get(pool, []) if key.id in self.until]
         return min(cooling, default=None)
+
+    async def refresh(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+    def status(self) -> list[dict[str, Any]]:
+        return [
+            {"id": key.id, "pool": pool, "healthy": key.id not in self.out}
+            for pool, keys in self._pools.items()
+            for key in keys
+        ]
 
 
 class EveryModel[Model](Mapping[str, Model]):
