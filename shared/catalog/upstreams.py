@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from shared.catalog.section import Faults, Section
 from shared.domain.catalog import Dialect, Timeouts, Upstream
+from shared.domain.upstream_secrets import pool_name_fault
 from shared.settings import Settings
 
 OPENHANDS_SERVER = "https://llm-proxy.app.all-hands.dev"
@@ -110,6 +111,9 @@ def _read_upstream(name: str, section: Section, known: Upstream | None) -> Upstr
     section.known(*_KEYS)
     api_key = _api_key(section)
     key_pool = section.text("keyPool", known.key_pool if known else None)
+    fault = pool_name_fault(key_pool) if key_pool else None
+    if fault is not None:
+        section.fault("keyPool", fault)
     timeouts = _timeouts(section.section("timeouts"))
     dialect = section.choice("dialect", _DIALECTS, known.dialect if known else None)
     if dialect is None and "dialect" not in section.fields:

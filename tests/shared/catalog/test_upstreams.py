@@ -103,6 +103,15 @@ def test_a_key_never_stands_in_the_file(settings: Settings, key: Any) -> None:
     assert [fault.path for fault in faults.found] == ["upstreams.one.apiKey"]
 
 
+@pytest.mark.parametrize(("pool", "sound"), [("main", True), ("a.b-c_1", True), ("a b", False)])
+def test_a_pool_is_named_as_the_command_line_can(
+    settings: Settings, pool: str, sound: bool
+) -> None:
+    faults = Faults({})
+    read(settings, faults, one={"dialect": "openai", "baseUrl": "http://x", "keyPool": pool})
+    assert [fault.path for fault in faults.found] == ([] if sound else ["upstreams.one.keyPool"])
+
+
 def test_addresses_may_come_from_the_environment(settings: Settings) -> None:
     faults = Faults({"BASE": "http://x:81"})
     upstreams = read(settings, faults, one={"dialect": "openai", "baseUrl": "${BASE}/p"})
