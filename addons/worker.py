@@ -9,7 +9,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address, ip_network
 
@@ -41,9 +41,20 @@ POLL_S = 0.02
 
 
 class Worker:
-    """Serves one listening socket until it is told to leave."""
+    """Serves one listening socket until it is told to leave.
 
-    def __init__(self, services: Services, listener: socket.socket) -> None:
+    Args:
+        services: What its addons work with.
+        listener: The socket.
+        started: Called once it accepts connections.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        listener: socket.socket,
+        started: Callable[[], None] = lambda: None,
+    ) -> None:
         settings = services.settings
         quiet_logs()
         self.lifecycle = Lifecycle(settings.max_live)
@@ -55,7 +66,7 @@ class Worker:
         conf_dir = settings.home / "mitmproxy"
         conf_dir.mkdir(parents=True, exist_ok=True)
         self.master = GatewayMaster(
-            Listening(listener, policy),
+            Listening(listener, policy, started=started),
             gateway_addons(services, self.lifecycle),
             FaultGuard(services),
             conf_dir,

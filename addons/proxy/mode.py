@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,11 +36,13 @@ class Listening:
         policy: Of the proxy layer.
         options: A plain copy of mitmproxy's options: looking one up there costs a microsecond,
             and the layers look up dozens for every request.
+        started: Called once connections are accepted.
     """
 
     listener: socket.socket
     policy: LayerPolicy
     options: Any = None
+    started: Callable[[], None] = lambda: None
 
 
 class GatewayMode(ReverseMode):
@@ -52,10 +55,11 @@ class GatewayInstance(AsyncioServerInstance[GatewayMode]):
     # The parent may also listen for UDP, and so returns a union.
     async def listen(self, _host: str, _port: int) -> list[asyncio.Server]:  # type: ignore[override]
         """Serve the socket of the master; host and port of the options mean nothing here."""
-        listener = _listening().listener
+        listening = _listening()
         server = await asyncio.start_server(
-            self.handle_stream, sock=listener, backlog=BACKLOG, limit=READ_BYTES // 2
+            self.handle_stream, sock=listening.listener, backlog=BACKLOG, limit=READ_BYTES // 2
         )
+        listening.started()
         return [server]
 
     def make_top_layer(self, context: Context) -> GatewayHttpLayer:

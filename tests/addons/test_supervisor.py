@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -33,9 +34,10 @@ def wait_for(found: Callable[[], object]) -> None:
 class Running:
     """A supervisor of two small workers."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
         self.process = process
         self.port = port
+        self.log = log
 
     def workers(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children()
@@ -59,8 +61,11 @@ def supervised() -> Iterator[Running]:
     worker = [sys.executable, "-S", str(SUPPORT / "accepting_worker.py")]
     command = [sys.executable, str(SUPPORT / "supervise.py"), str(port), "2", *worker]
     environment = {**os.environ, "PYTHONPATH": str(SUPPORT.parents[1])}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
-        made = Running(process, port)
+    with (
+        tempfile.NamedTemporaryFile() as log,
+        subprocess.Popen(command, env=environment, stderr=log) as process,
+    ):
+        made = Running(process, port, Path(log.name))
         try:
             wait_for(lambda: len(made.workers()) == 2 or process.poll() is not None)
             yield made
@@ -170,11 +175,59 @@ def test_the_delay_grows_with_every_early_death(
     lived_s: float, failures: int, delay_s: float
 ) -> None:
     with open_listener("127.0.0.1", 0) as listener:
-        supervisor = Supervisor(listener, 1, ["none"], restart_after_s=(1, 2, 3))
+        command = [sys.executable, "-c", ""]
+        supervisor = Supervisor(listener, 1, command, restart_after_s=(1, 2, 3))
         (slot,) = supervisor._slots
-        slot.process = subprocess.Popen([sys.executable, "-c", ""])
-        slot.process.wait(WAIT_S)
-        slot.started_at, slot.failures = 100.0, failures
+        slot.worker, slot.failures = supervisor._started(100.0), failures
+        assert slot.worker.wait(WAIT_S)
         supervisor._ended(slot, 100.0 + lived_s)
         assert slot.start_at == 100.0 + lived_s + delay_s
         supervisor._drain()
+
+
+# SIGHUP
+
+
+def pids(running: Running) -> set[int]:
+    return {worker.pid for worker in running.workers()}
+
+
+def test_sighup_replaces_every_worker_and_refuses_nobody(leaving: Running) -> None:
+    before = pids(leaving)
+    leaving.process.send_signal(signal.SIGHUP)
+    answered = set()
+    deadline = time.monotonic() + WAIT_S
+    while before & pids(leaving):
+        assert time.monotonic() < deadline
+        answered.add(leaving.ask())
+    wait_for(lambda: len(pids(leaving)) == 2)
+    assert leaving.ask() not in before
+    assert answered
+
+
+def test_sighup_in_the_midst_of_another_counts(leaving: Running) -> None:
+    before = pids(leaving)
+    for _ in range(3):
+        leaving.process.send_signal(signal.SIGHUP)
+        time.sleep(0.05)
+    wait_for(lambda: not before & pids(leaving) and len(pids(leaving)) == 2)
+    assert leaving.stop() == 0
+
+
+def test_workers_stay_when_their_successors_cannot_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unready = tmp_path / "unready"
+    monkeypatch.setenv("UNREADY", str(unready))
+    with supervised() as running:
+        before = pids(running)
+        answered: set[int] = set()
+        wait_for(lambda: answered.add(running.ask()) or answered == before)
+        unready.touch()
+        running.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "did not become ready" in running.log.read_text())
+        wait_for(lambda: pids(running) == before)
+        assert running.ask() in before
+        unready.unlink()
+        running.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: not before & pids(running))

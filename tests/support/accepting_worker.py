@@ -1,6 +1,7 @@
 """A worker that answers each connection with its process id, and does as it is told.
 
-`die` ends it at once; SIGTERM, and the end of its supervisor, end it after a moment.
+`die` ends it at once; SIGTERM, and the end of its supervisor, end it after a moment. While the
+file that `UNREADY` names is there, it ends before it is ready.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 from types import FrameType
 
 LAST_MOMENT_S = 0.2
@@ -47,8 +49,12 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--listener", type=int, required=True)
     parser.add_argument("--alive", type=int, required=True)
+    parser.add_argument("--ready", type=int, required=True)
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, _leave)
+    if Path(os.environ.get("UNREADY", "/")).is_file():
+        return 4
+    os.write(options.ready, b"1")
     try:
         _serve(socket.socket(fileno=options.listener), options.alive)
     except _Leaving:
