@@ -11,8 +11,8 @@ from mitmproxy import http
 from addons.context import RequestContext
 from addons.decoding import plain_body
 from addons.departures import Departures
-from addons.proxy.plan import Attempt, UpstreamPlan
-from addons.replies import answer
+from addons.proxy.plan import Attempt
+from addons.replies import answer, secrets_of
 from addons.services import Services
 from shared.domain.retries import (
     MAX_ATTEMPTS,
@@ -156,7 +156,7 @@ class Failover:
         fault = fault_of(status, body)
         if fault is None:  # else the pool was told before another attempt was thought of
             self._report(context, None)
-        error = shown_error(status, body, self._wait_s(context, response, fault), _secrets(flow))
+        error = shown_error(status, body, self._wait_s(context, response, fault), secrets_of(flow))
         if context.translates and error.status in PASSED_ON:
             error = translated_error(error, context.dialect)
         if self._services.content_filter is not None:
@@ -232,11 +232,6 @@ def _is_told(attempt: Attempt) -> bool:
 
 def _asked_wait_s(response: http.Response | None) -> float | None:
     return None if response is None else retry_after_s(response.headers.get("retry-after", ""))
-
-
-def _secrets(flow: http.HTTPFlow) -> tuple[str, ...]:
-    plan = UpstreamPlan.of(flow)
-    return () if plan is None else (plan.host, plan.credential[1].removeprefix("Bearer "))
 
 
 def _body_of(response: http.Response) -> bytes:

@@ -49,6 +49,7 @@ class Relay:
         meter: Reads usage from the upstream's bytes.
         checkpoint: Tells the ledger how far the stream has come.
         content_filter: What the answer is cleared of.
+        secrets: Words that no error may show: the upstream's host, its key.
     """
 
     def __init__(
@@ -57,16 +58,15 @@ class Relay:
         meter: StreamMeter,
         checkpoint: Callable[[str, Usage], None],
         content_filter: ContentFilter | None = None,
+        secrets: tuple[str, ...] = (),
     ) -> None:
         self.failed = False
         self._context = context
         self._meter = meter
         self._checkpoint = checkpoint
         self._estimate = context.outgoing.input_estimate if context.outgoing else 0
-        self._translator = translator_of(context)
-        self._stages: list[Stage] = (
-            [self._translator] if self._translator else native_stages(context)
-        )
+        self._translator = translator_of(context, secrets)
+        self._stages: list[Stage] = [] if self._translator else native_stages(context)
         self._filter: StreamFilter | None = None
         if content_filter is not None:
             structured = wants_structure(context)
@@ -100,7 +100,7 @@ class Relay:
             self._ended = True
             self._context.end_reason = "upstream_error"
             return _chunks(self._filter.flush() if self._filter is not None else b"")
-        if self._meter.reader.complete and not self.failed:
+        if self._whole and not self.failed:
             try:
                 return self._finish()
             except StreamError as broken:
@@ -124,9 +124,16 @@ class Relay:
         translated = self._translator is not None and self._translator.failed
         return translated or self._meter.reader.error
 
+    @property
+    def _whole(self) -> bool:
+        """Whether the client's last event has come, or has been written."""
+        return self._meter.reader.complete if self._translator is None else self._translator.ended
+
     def _pass(self, data: bytes) -> list[bytes]:
-        self._meter.reader.feed(data)
+        events = self._meter.reader.feed(data)
         self._note(len(data))
+        if self._translator is not None:
+            data = self._translator.translate(events)
         for stage in self._stages:
             data = stage.feed(data)
         return _chunks(data)
@@ -142,25 +149,33 @@ class Relay:
 
     def _end(self) -> list[bytes]:
         """The upstream has ended: complete, or cut without a word."""
-        reader = self._meter.reader
-        reader.close()
+        last = self._meter.reader.close()
+        data = self._translator.translate(last) if self._translator is not None else b""
         if self._upstream_told:
             self._context.end_reason = "upstream_error"
-        elif not reader.complete:
+        elif self._translator is None and not self._whole:
             return self.fail(wire.upstream_failed("the stream ended early"))
-        return self._finish()
+        try:
+            return self._finish(data)
+        except StreamError as error:
+            return self.fail(wire.upstream_failed(str(error)))
 
-    def _finish(self) -> list[bytes]:
-        rest = b""
+    def _finish(self, data: bytes = b"") -> list[bytes]:
+        if self._translator is not None:
+            data += self._translator.flush()
         for stage in self._stages:
-            rest = stage.feed(rest) + stage.flush() if rest else stage.flush()
+            data = stage.feed(data) + stage.flush() if data else stage.flush()
         self._ended = True
-        return _chunks(rest)
+        return _chunks(data)
 
 
-def translator_of(context: RequestContext) -> StreamTranslator | None:
+def translator_of(
+    context: RequestContext, secrets: tuple[str, ...] = ()
+) -> StreamTranslator | None:
     """A translator of the answer, None where client and upstream speak the same dialect."""
-    return stream_translator(context.dialect, asked_by(context)) if context.translates else None
+    if not context.translates:
+        return None
+    return stream_translator(context.dialect, asked_by(context, secrets))
 
 
 def native_stages(context: RequestContext) -> list[Stage]:
@@ -177,12 +192,13 @@ def wants_structure(context: RequestContext) -> bool:
     return context.parsed is not None and asks_for_structure(context.parsed.body)
 
 
-def asked_by(context: RequestContext) -> Asked:
+def asked_by(context: RequestContext, secrets: tuple[str, ...] = ()) -> Asked:
     """What the translation of an answer must know of its request."""
     return Asked(
         context.request_id,
         int(context.arrived_at.timestamp()),
         wants_usage=context.parsed is not None and context.parsed.asked_for_usage,
+        secrets=secrets,
     )
 
 

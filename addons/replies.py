@@ -9,6 +9,7 @@ from mitmproxy import http
 
 from addons.context import RequestContext
 from addons.gatekeeper import dialect_of
+from addons.proxy.plan import UpstreamPlan
 from addons.request_id import new_request_id
 from shared.domain.accounts import RateState
 from shared.domain.catalog import Dialect
@@ -33,6 +34,12 @@ def answer_head(head: bytes, error: GatewayError) -> http.Response:
     path = head[:200].split(b" ")[1:2]
     dialect = dialect_of(path[0].decode("ascii", "replace") if path else "/", http.Headers())
     return _response(error, dialect, new_request_id(), {})
+
+
+def secrets_of(flow: http.HTTPFlow) -> tuple[str, ...]:
+    """Words that no answer may show: the upstream's host and our key there."""
+    plan = UpstreamPlan.of(flow)
+    return () if plan is None else (plan.host, plan.credential[1].removeprefix("Bearer "))
 
 
 def local(context: RequestContext, body: bytes, status: int = 200) -> http.Response:

@@ -11,7 +11,7 @@ from addons.decoding import plain_body
 from addons.metering import BodyMeter, StreamMeter
 from addons.proxy.headers import FastHeaders
 from addons.relay import Relay, asked_by, wants_structure
-from addons.replies import own_headers
+from addons.replies import own_headers, secrets_of
 from addons.services import Services
 from shared.wire import errors as wire
 from shared.wire.translation.directions import translate_answer
@@ -46,7 +46,7 @@ class SseStream:
             raise wire.upstream_failed("The upstream compressed a stream against our wish.")
         response.headers = _headers(context, response, streams=streams)
         if streams:
-            response.stream = self._relay(context)
+            response.stream = self._relay(context, secrets_of(flow))
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Meter an answer that came in one piece."""
@@ -62,18 +62,18 @@ class SseStream:
         response.headers.pop("content-encoding", None)
         context.meter = BodyMeter(context.upstream_format, body)
         if context.translates:
-            body = translate_answer(context.dialect, body, asked_by(context))
+            body = translate_answer(context.dialect, body, asked_by(context, secrets_of(flow)))
         if self._services.content_filter is not None:
             structured = wants_structure(context)
             body = self._services.content_filter.body(context.format, body, structured=structured)
         response.content = body
 
-    def _relay(self, context: RequestContext) -> Relay:
+    def _relay(self, context: RequestContext, secrets: tuple[str, ...]) -> Relay:
         choices = context.outgoing.choices if context.outgoing else 1
         meter = StreamMeter(context.upstream_format, context.max_tokens * choices)
         context.meter = meter
         services = self._services
-        return Relay(context, meter, services.ledger.checkpoint, services.content_filter)
+        return Relay(context, meter, services.ledger.checkpoint, services.content_filter, secrets)
 
 
 def _headers(context: RequestContext, response: http.Response, *, streams: bool) -> http.Headers:

@@ -79,8 +79,8 @@ class AnthropicStreamUsage:
 
     Attributes:
         started: An event was seen.
-        complete: `message_stop` was seen.
-        error: An `error` event was seen.
+        complete: `message_stop` was seen, under its name: clients go by the `event:` line.
+        error: An `error` event was seen, under its name.
     """
 
     def __init__(self) -> None:
@@ -92,19 +92,19 @@ class AnthropicStreamUsage:
         self._final = False
         self._output_bytes = 0
 
-    def feed(self, chunk: bytes) -> None:
-        """Observe the next bytes.
-
-        Raises:
-            StreamError: One event is larger than the cap.
-        """
-        for event in self._scanner.decode(chunk):
+    def feed(self, chunk: bytes) -> list[Event]:
+        """As `StreamUsage.feed`."""
+        events = self._scanner.decode(chunk)
+        for event in events:
             self._observe(event)
+        return events
 
-    def close(self) -> None:
-        """End the stream: reads a last event that lacks its closing empty line."""
-        for event in self._scanner.flush():
+    def close(self) -> list[Event]:
+        """As `StreamUsage.close`."""
+        events = self._scanner.flush()
+        for event in events:
             self._observe(event)
+        return events
 
     @property
     def usage(self) -> Usage:
@@ -138,9 +138,9 @@ class AnthropicStreamUsage:
             self._message_start(event.data)
         elif name == b"message_delta":
             self._message_delta(event.data)
-        elif name == b"message_stop":
+        elif event.name == b"message_stop":
             self.complete = True
-        elif name == b"error":
+        elif event.name == b"error":
             self.error = True
 
     def _message_start(self, data: bytes) -> None:

@@ -70,19 +70,19 @@ class OpenAIStreamUsage:
         self._finished = False
         self._output_bytes = 0
 
-    def feed(self, chunk: bytes) -> None:
-        """Observe the next bytes.
-
-        Raises:
-            StreamError: One event is larger than the cap.
-        """
-        for event in self._scanner.decode(chunk):
+    def feed(self, chunk: bytes) -> list[Event]:
+        """As `StreamUsage.feed`."""
+        events = self._scanner.decode(chunk)
+        for event in events:
             self._observe(event)
+        return events
 
-    def close(self) -> None:
-        """End the stream: reads a last event that lacks its closing empty line."""
-        for event in self._scanner.flush():
+    def close(self) -> list[Event]:
+        """As `StreamUsage.close`."""
+        events = self._scanner.flush()
+        for event in events:
             self._observe(event)
+        return events
 
     @property
     def usage(self) -> Usage:

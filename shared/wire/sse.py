@@ -83,6 +83,9 @@ class EventScanner:
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _read(self, lines: list[bytes]) -> list[Event]:
+        if self._first and lines:
+            self._first = False
+            lines[0] = lines[0].removeprefix(_BOM)
         events = []
         for line in lines:
             if not line:
@@ -98,9 +101,6 @@ class EventScanner:
         return events
 
     def _field(self, line: bytes) -> None:
-        if self._first:
-            self._first = False
-            line = line.removeprefix(_BOM)
         name, _, value = line.partition(b":")
         if name == b"data":
             self._data.append(value.removeprefix(b" "))

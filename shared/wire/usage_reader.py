@@ -18,6 +18,7 @@ from shared.wire.anthropic_usage import AnthropicStreamUsage, anthropic_body_usa
 from shared.wire.formats import WireFormat
 from shared.wire.openai_usage import OpenAIStreamUsage, openai_body_usage
 from shared.wire.responses_usage import ResponsesStreamUsage, responses_body_usage
+from shared.wire.sse import Event
 
 __all__ = [
     "AnthropicStreamUsage",
@@ -37,19 +38,23 @@ class StreamUsage(Protocol):
 
     Attributes:
         started: An event was seen.
-        complete: The upstream said that the stream is complete.
-        error: The upstream sent an error event.
+        complete: The upstream said that the stream is complete, so that a client can read it.
+        error: The upstream sent an error event, so that a client can read it.
     """
 
     started: bool
     complete: bool
     error: bool
 
-    def feed(self, chunk: bytes) -> None:
-        """Observe the next bytes; raises `StreamError` on an event larger than the cap."""
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Observe the next bytes; returns the events they complete, for others to read.
 
-    def close(self) -> None:
-        """End the stream: reads a last event that lacks its closing empty line."""
+        Raises:
+            StreamError: One event is larger than the cap.
+        """
+
+    def close(self) -> list[Event]:
+        """End the stream: reads and returns a last event that lacks its closing empty line."""
 
     @property
     def usage(self) -> Usage:

@@ -292,6 +292,46 @@ def test_an_error_event_of_the_upstream_is_told_once(client: Dialect, breaks: bo
     assert context.end_reason == "upstream_error"
 
 
+def test_an_error_event_shows_neither_host_nor_key() -> None:
+    made = services()
+    context = sent_context(made, Dialect.OPENAI, stream=True)
+    context.outgoing = routed_context(made, Dialect.ANTHROPIC).parsed
+    meter = StreamMeter(Dialect.ANTHROPIC)
+    relay = Relay(context, meter, lambda *_: None, secrets=("up.example", "odd+key"))
+    told = b'{"type":"error","error":{"type":"api_error","message":"up.example: odd+key"}}'
+    (event,) = relay(b"event: error\ndata: " + told + b"\n\n")
+    assert is_error(event, Dialect.OPENAI, "api_error")
+    assert b"[removed]: [removed]" in event
+
+
+def test_an_end_that_clients_cannot_read_is_an_early_one() -> None:
+    """Clients of the Messages API go by the `event:` line; a translation does not need it."""
+    data = b"".join(streams.events(Dialect.ANTHROPIC)).replace(b"event: message_stop\n", b"")
+    relay, context, _ = relay_of(Dialect.ANTHROPIC)
+    (passed,) = relay(data)
+    (last,) = relay(b"")
+    assert passed == data
+    assert is_error(last, Dialect.ANTHROPIC, "api_error")
+    relay, context = translating_relay_of(Dialect.OPENAI)
+    assert b"".join(relay(data)).endswith(b"data: [DONE]\n\n")
+    assert relay(b"") == relay.fail(wire.upstream_failed()) == []
+    assert not context.end_reason
+
+
+def test_a_translated_stream_ends_with_its_finish_reason() -> None:
+    """Some upstreams of OpenAI's dialect close without `[DONE]`."""
+    *events, done = streams.events(Dialect.OPENAI)
+    relay, context = translating_relay_of(Dialect.ANTHROPIC)
+    relay(b"".join(events))
+    (last,) = relay(b"")
+    assert last.endswith(b'{"type":"message_stop"}\n\n')
+    assert not context.end_reason
+    relay, context = translating_relay_of(Dialect.ANTHROPIC)
+    relay(b"".join(events) + done.rstrip(b"\n"))
+    assert relay(b"")[-1].endswith(b'{"type":"message_stop"}\n\n')
+    assert not context.end_reason
+
+
 # The content filter
 
 LONGEST = ContentFilter(FilterSpec(rules=(FilterRule("Droid", "the assistant"),)))

@@ -15,6 +15,7 @@ from typing import Any
 from shared.domain.catalog import Dialect
 from shared.domain.usage import Usage
 from shared.errors import StreamError
+from shared.wire.sse import EventScanner
 from shared.wire.translation.interfaces import StreamTranslator
 from shared.wire.usage_reader import stream_usage
 
@@ -72,8 +73,32 @@ def stream_vectors(upstream: Dialect, client: Dialect) -> list[StreamVector]:
     ]
 
 
-def translated(translator: StreamTranslator, data: bytes, size: int | None = None) -> Sent:
+class FedBytes:
+    """A translator that takes bytes, as the relay gives it the events that its meter read."""
+
+    def __init__(self, translator: StreamTranslator) -> None:
+        self._translator = translator
+        self._scanner = EventScanner()
+
+    @property
+    def failed(self) -> bool:
+        return self._translator.failed
+
+    @property
+    def ended(self) -> bool:
+        return self._translator.ended
+
+    def feed(self, chunk: bytes) -> bytes:
+        return b"" if self.ended else self._translator.translate(self._scanner.decode(chunk))
+
+    def flush(self) -> bytes:
+        rest = self._translator.translate(self._scanner.flush())
+        return rest + self._translator.flush()
+
+
+def translated(to: StreamTranslator, data: bytes, size: int | None = None) -> Sent:
     """Run a whole stream through a translator, in pieces of `size` bytes."""
+    translator = FedBytes(to)
     step = size or max(1, len(data))
     sent = bytearray()
     try:

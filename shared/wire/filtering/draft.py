@@ -81,17 +81,18 @@ class Voices:
         self.rules = rules
         self._open: dict[Hashable, Voice] = {}
 
-    def of(self, key: Hashable) -> Voice:
+    def of(self, key: object) -> Voice:
         """The text of that key, begun if it is not there."""
+        key = _hashable(key)
         voice = self._open.get(key)
         if voice is None:
             voice = self._open[key] = Voice(self.rules)
         return voice
 
-    def close(self, *keys: Hashable) -> None:
+    def close(self, *keys: object) -> None:
         """These texts have ended; what follows under a key is another text."""
         for key in keys:
-            voice = self._open.pop(key, None)
+            voice = self._open.pop(_hashable(key), None)
             if voice is not None:
                 voice.close()
 
@@ -120,7 +121,7 @@ class Draft:
     changed: bool = False
     dropped: bool = False
 
-    def piece(self, key: Hashable, holder: Fields, name: str, beside: Fields | None = None) -> None:
+    def piece(self, key: object, holder: Fields, name: str, beside: Fields | None = None) -> None:
         """`holder[name]` is a piece of a text; `beside` may hold the tokens it came from."""
         text = holder.get(name)
         if isinstance(text, str) and text and self.voices.rules:
@@ -166,6 +167,15 @@ def forget_tokens(holder: Fields | None) -> None:
     tokens = holder.get("logprobs") if holder else None
     if holder and tokens:
         holder["logprobs"] = [] if isinstance(tokens, list) else None
+
+
+def _hashable(key: object) -> Hashable:
+    """A key as it is; one that an upstream made of lists or objects as its text."""
+    try:
+        hash(key)
+    except TypeError:
+        return repr(key)
+    return key
 
 
 def dicts(value: object) -> list[Fields]:

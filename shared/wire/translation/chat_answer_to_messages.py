@@ -55,7 +55,7 @@ def translate_completion(body: bytes, asked: Asked) -> bytes:
     if answer is None:
         raise upstream_failed("the answer is no JSON object")
     if reports_error(answer):
-        raise reported_error(body)
+        raise reported_error(body, asked.secrets)
     try:
         return orjson.dumps(_message(answer, asked))
     except StreamError as error:

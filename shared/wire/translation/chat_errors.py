@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from shared.errors import GatewayError
@@ -59,10 +60,14 @@ def reports_error(answer: dict[str, Any]) -> bool:
     return bool(answer.get("error")) or answer.get("object") == "error"
 
 
-def reported_error(data: bytes) -> GatewayError:
+def reported_error(data: bytes, secrets: Sequence[str] = ()) -> GatewayError:
     """The error in a body or a chunk, with the upstream's own message, fit to be shown.
 
     Errors about the gateway's account keep their message to themselves.
+
+    Args:
+        data: The body or the chunk.
+        secrets: Further words to blot out: the upstream's host, its key.
     """
     answer = object_of(data) or {}
     error = answer.get("error") or answer
@@ -72,10 +77,12 @@ def reported_error(data: bytes) -> GatewayError:
     ours = is_account_fault(429, data) or not _OURS.isdisjoint(names)
     if ours or not isinstance(message, str) or not message:
         return upstream_failed(
-            "the upstream reported " + redact(data[:MAX_MESSAGE].decode(errors="replace"))
+            "the upstream reported " + redact(data[:MAX_MESSAGE].decode(errors="replace"), secrets)
         )
     kind = next((_KINDS[name] for name in names if name in _KINDS), "api_error")
-    return GatewayError(_STATUS[kind], "upstream_error", kind, redact(message)[:MAX_MESSAGE])
+    return GatewayError(
+        _STATUS[kind], "upstream_error", kind, redact(message, secrets)[:MAX_MESSAGE]
+    )
 
 
 def _name(value: Any) -> str:

@@ -8,7 +8,7 @@ from shared.domain.catalog import Dialect
 from shared.domain.usage import Usage
 from shared.errors import StreamError
 from shared.wire.errors import error_event
-from shared.wire.sse import Event, EventScanner
+from shared.wire.sse import Event
 from shared.wire.token_counts import object_of
 from shared.wire.translation.chat_answer_to_messages import (
     opening,
@@ -48,7 +48,6 @@ class ChatToMessagesStream:
         self.failed = False
         self.ended = False
         self._asked = asked
-        self._scanner = EventScanner()
         self._blocks = BlockWriter(asked.request_id)
         self._begun = False
         self._known: Fields = {}
@@ -56,23 +55,8 @@ class ChatToMessagesStream:
         self._finish_reason: Any = None
         self._refused = False
 
-    def feed(self, chunk: bytes) -> bytes:
-        """As `StreamTranslator.feed`."""
-        return b"" if self.ended else self._translated(self._scanner.decode(chunk))
-
-    def flush(self) -> bytes:
-        """As `StreamTranslator.flush`."""
-        if self.ended:
-            return b""
-        translated = self._translated(self._scanner.flush())
-        if self.ended:
-            return translated
-        if self._finish_reason is None:
-            raise StreamError("the stream ended early")
-        self._complete()
-        return translated + self._written()
-
-    def _translated(self, events: list[Event]) -> bytes:
+    def translate(self, events: list[Event]) -> bytes:
+        """As `StreamTranslator.translate`."""
         for each in events:
             if self.ended:
                 break
@@ -80,6 +64,15 @@ class ChatToMessagesStream:
                 self._complete()
             elif each.data:
                 self._take(each.data)
+        return self._written()
+
+    def flush(self) -> bytes:
+        """As `StreamTranslator.flush`."""
+        if self.ended:
+            return b""
+        if self._finish_reason is None:
+            raise StreamError("the stream ended early")
+        self._complete()
         return self._written()
 
     def _written(self) -> bytes:
@@ -141,7 +134,7 @@ class ChatToMessagesStream:
         self.ended = True
 
     def _fail(self, data: bytes) -> None:
-        error = reported_error(data)
+        error = reported_error(data, self._asked.secrets)
         told = error_event(error, Dialect.ANTHROPIC, self._asked.request_id)
         self._blocks.written.append(told)
         self.failed = self.ended = True

@@ -6,6 +6,7 @@ client's dialect.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -46,13 +47,14 @@ def translated_error(error: GatewayError, client: Dialect) -> GatewayError:
     return replace(error, kind=kind, code=error.code or _CODES[kind])
 
 
-def stream_error(event: dict[str, Any]) -> GatewayError:
+def stream_error(event: dict[str, Any], secrets: Sequence[str] = ()) -> GatewayError:
     """An error that an Anthropic upstream reported in mid-stream, for an OpenAI client.
 
     One about the gateway's own account says no more than that the upstream failed.
 
     Args:
         event: The upstream's event; type and message stand in its `error`.
+        secrets: Further words to blot out: the upstream's host, its key.
     """
     try:
         data = orjson.dumps(event)
@@ -60,7 +62,7 @@ def stream_error(event: dict[str, Any]) -> GatewayError:
         return upstream_failed("an error in mid-stream that cannot be read")
     fields = event.get("error")
     kind = str(fields.get("type")) if isinstance(fields, dict) else ""
-    error = clean_upstream_error(_STATUSES.get(kind, 502), data)
+    error = clean_upstream_error(_STATUSES.get(kind, 502), data, secrets)
     if kind in _OURS or is_account_fault(400, data):
         return upstream_failed(f"in mid-stream: {error.message}")
     return translated_error(error if kind in _CODES else replace(error, kind=""), Dialect.OPENAI)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from shared.wire.sse import Event
+
 
 @dataclass(frozen=True, slots=True)
 class TargetModel:
@@ -41,11 +43,13 @@ class Asked:
         request_id: Ours, for error events.
         created_s: Unix time for answers whose dialect wants one, seconds.
         wants_usage: The client asked for the usage chunk of an OpenAI stream.
+        secrets: Words that no error may show: the upstream's host, its key.
     """
 
     request_id: str
     created_s: int
     wants_usage: bool = False
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 class StreamTranslator(Protocol):
@@ -59,11 +63,11 @@ class StreamTranslator(Protocol):
     failed: bool
     ended: bool
 
-    def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes of the upstream, cut anywhere; returns whole events, possibly none.
+    def translate(self, events: list[Event]) -> bytes:
+        """Take the next events of the upstream; returns whole events, possibly none.
 
         Raises:
-            StreamError: The upstream sent what is no event of its dialect, or one over the cap.
+            StreamError: The upstream sent what is no event of its dialect.
         """
 
     def flush(self) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -12,7 +12,7 @@ from shared.errors import StreamError
 from shared.wire.anthropic_usage import AnthropicUsageFields
 from shared.wire.errors import error_event
 from shared.wire.formats import WireFormat
-from shared.wire.sse import Event, EventScanner
+from shared.wire.sse import Event
 from shared.wire.token_counts import object_of
 from shared.wire.translation.chat_answer import (
     Fields,
@@ -51,7 +51,6 @@ class MessagesToChatStream:
         self.failed = False
         self.ended = False
         self._asked = asked
-        self._scanner = EventScanner()
         self._counts = Counts()
         self._open: dict[int, Block] = {}
         self._usage = AnthropicUsageFields()
@@ -62,26 +61,8 @@ class MessagesToChatStream:
         self._after = self._after_text = b""
         self._out: list[bytes] = []
 
-    def feed(self, chunk: bytes) -> bytes:
-        """Take the next bytes of the upstream, cut anywhere; returns whole events, possibly none.
-
-        Raises:
-            StreamError: The upstream sent what is no event of its dialect, or one over the cap.
-        """
-        return b"" if self.ended else self._translated(self._scanner.decode(chunk))
-
-    def flush(self) -> bytes:
-        """The upstream has ended: the events that remain.
-
-        Raises:
-            StreamError: The upstream had not said that its stream was complete.
-        """
-        rest = self._translated(self._scanner.flush())
-        if not self.ended:
-            raise StreamError("the stream ended early")
-        return rest
-
-    def _translated(self, events: Iterable[Event]) -> bytes:
+    def translate(self, events: list[Event]) -> bytes:
+        """As `StreamTranslator.translate`."""
         self._out = []
         for name, data in events:
             if self.ended:
@@ -89,6 +70,12 @@ class MessagesToChatStream:
             if name != _DELTA or not self._pass_text(data):
                 self._take(name, data)
         return b"".join(self._out)
+
+    def flush(self) -> bytes:
+        """As `StreamTranslator.flush`."""
+        if not self.ended:
+            raise StreamError("the stream ended early")
+        return b""
 
     def _pass_text(self, data: bytes) -> bool:
         """Pass plain text on without parsing it; False where it is to be looked at."""
@@ -184,7 +171,7 @@ class MessagesToChatStream:
         self.ended = True
 
     def _error(self, fields: Fields) -> None:
-        error = stream_error(fields)
+        error = stream_error(fields, self._asked.secrets)
         self._out.append(error_event(error, WireFormat.CHAT, self._asked.request_id))
         self.failed = self.ended = True
 

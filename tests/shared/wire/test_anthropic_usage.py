@@ -184,7 +184,14 @@ def test_names_of_events_may_be_missing() -> None:
     meter = AnthropicStreamUsage()
     meter.feed(sse(start(input_tokens=5), delta(output_tokens=7), STOP, named=False))
     assert meter.usage == Usage(5, 7)
-    assert meter.complete
+
+
+def test_an_end_without_a_name_is_none_to_clients() -> None:
+    for last in (STOP, {"type": "error", "error": {"type": "api_error"}}):
+        meter = AnthropicStreamUsage()
+        meter.feed(sse(start(input_tokens=5), last, named=False))
+        assert not meter.complete
+        assert not meter.error
 
 
 def test_errors_are_seen() -> None:

@@ -34,6 +34,7 @@ CASES = {
     "other fields": (b"id: 7\nretry: 10\ndata: 1\nfoo: bar\n\n", [(b"", b"1")]),
     "extra blank lines": (b"\n\n\ndata: 1\n\n\n\ndata: 2\n\n", [(b"", b"1"), (b"", b"2")]),
     "byte order mark": (b"\xef\xbb\xbfdata: 1\n\n", [(b"", b"1")]),
+    "byte order mark further on": (b"data: 1\n\n\xef\xbb\xbfdata: 2\n\n", [(b"", b"1")]),
     "unclosed": (b"data: 1\n\ndata: 2", [(b"", b"1"), (b"", b"2")]),
     "unclosed with line end": (b"data: [DONE]\n", [(b"", b"[DONE]")]),
     "colon in data": (b'data: {"a": "b:c"}\n\n', [(b"", b'{"a": "b:c"}')]),

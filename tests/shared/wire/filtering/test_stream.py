@@ -187,3 +187,29 @@ def test_any_deltas_say_what_the_whole_says(pieces: list[str]) -> None:
     assert len(said) == len(pieces)
     assert "".join(said) == filter_text(RuleSet(MISSING), whole)
     assert "it" in "".join(said) or said == pieces
+
+
+SAYING = {
+    WireFormat.CHAT: ({"delta": {"content": "Claude Code"}}, {"finish_reason": "stop"}),
+    WireFormat.MESSAGES: (
+        {"type": "content_block_delta", "delta": {"type": "text_delta", "text": "Claude Code"}},
+        {"type": "content_block_stop"},
+    ),
+    WireFormat.RESPONSES: (
+        {"type": "response.output_text.delta", "delta": "Claude Code"},
+        {"type": "response.output_text.done", "text": "Claude Code"},
+    ),
+}
+
+
+@pytest.mark.parametrize("form", SAYING)
+@pytest.mark.parametrize("index", [[], {}, "0", None, 1.5])
+def test_an_index_may_be_anything(form: WireFormat, index: Any) -> None:
+    stream = ContentFilter(FilterSpec(MISSING)).stream(form)
+    out = b""
+    for said in SAYING[form]:
+        fields = {**said, "index": index, "output_index": index}
+        document = {"choices": [fields]} if form is WireFormat.CHAT else fields
+        out += stream.feed(f"data: {json.dumps(document)}\n\n".encode())
+    assert b"it" in out
+    assert b"Claude" not in out

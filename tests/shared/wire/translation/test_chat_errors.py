@@ -81,3 +81,12 @@ def test_what_is_no_business_of_a_client(error: Any) -> None:
 def test_the_log_gets_what_is_not_shown_without_secrets() -> None:
     found = reported_error(b'{"error": {"code": 401, "message": "Bad key sk-abcdefgh"}}')
     assert "Bad key [key]" in found.detail
+
+
+@pytest.mark.parametrize("kind", ["server_error", "invalid_api_key"])
+def test_neither_host_nor_key_is_shown_or_logged(kind: str) -> None:
+    error = {"message": "llm.example.com refused odd+key", "type": kind}
+    found = reported_error(json.dumps({"error": error}).encode(), ("LLM.example.com", "odd+key"))
+    assert "refused" in found.message + found.detail
+    assert "example" not in found.message + found.detail
+    assert "odd" not in found.message + found.detail

@@ -32,6 +32,7 @@ from tests.support.stream_vectors import (
     MATERIAL,
     SIZES,
     AnthropicRead,
+    FedBytes,
     Sent,
     StreamVector,
     check,
@@ -328,7 +329,7 @@ def test_the_start_tells_the_usage_that_is_known() -> None:  # tricky-44
 
 
 def test_the_start_waits_for_a_choice() -> None:
-    translator = ChatToMessagesStream(ASKED)
+    translator = FedBytes(ChatToMessagesStream(ASKED))
     first = {"id": "", "model": "", "choices": [], "prompt_filter_results": []}
     assert translator.feed(data(first)) == b""
     assert b'"id":"chatcmpl-1"' in translator.feed(text("x"))
@@ -341,7 +342,7 @@ def test_a_stream_that_says_nothing() -> None:
 
 
 def test_every_piece_is_sent_at_once() -> None:
-    translator = ChatToMessagesStream(ASKED)
+    translator = FedBytes(ChatToMessagesStream(ASKED))
     translator.feed(text("a"))
     assert translator.feed(text("b")).count(b"event: ") == 1
     assert translator.feed(text("c")[:-1]) == b""
@@ -377,7 +378,7 @@ def test_a_cut(stream: bytes) -> None:  # tricky-47
 
 
 def test_an_end_without_done_is_complete_after_a_finish_reason() -> None:
-    translator = ChatToMessagesStream(ASKED)
+    translator = FedBytes(ChatToMessagesStream(ASKED))
     translator.feed(text("Hi") + chunk(finish="stop", usage=USAGE))
     assert not translator.ended
     assert b"message_stop" in translator.flush()
@@ -390,7 +391,7 @@ def test_the_last_event_may_lack_its_empty_line() -> None:
 
 
 def test_nothing_follows_the_end() -> None:
-    translator = ChatToMessagesStream(ASKED)
+    translator = FedBytes(ChatToMessagesStream(ASKED))
     translator.feed(text("Hi") + DONE + text("x"))
     assert translator.ended
     assert translator.feed(text("x") + b"data: {\n\n" + b"x" * MAX_EVENT_BYTES) == b""
@@ -566,7 +567,7 @@ def test_mutations_of_recordings(turn: Turn) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=6))
 def test_noise(parts: list[bytes]) -> None:
-    translator = ChatToMessagesStream(ASKED)
+    translator = FedBytes(ChatToMessagesStream(ASKED))
     try:
         for part in parts:
             translator.feed(b"data: " + part)

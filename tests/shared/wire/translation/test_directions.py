@@ -12,6 +12,7 @@ from shared.wire.translation.directions import (
 )
 from shared.wire.translation.interfaces import Asked, TargetModel
 from tests.support import streams
+from tests.support.stream_vectors import FedBytes
 
 OTHER = {Dialect.OPENAI: Dialect.ANTHROPIC, Dialect.ANTHROPIC: Dialect.OPENAI}
 ASKED = Asked("req_1", 1_700_000_000)
@@ -36,7 +37,7 @@ def test_an_answer_comes_back_in_the_clients(client: Dialect) -> None:
 
 @pytest.mark.parametrize("client", list(Dialect))
 def test_so_does_a_stream(client: Dialect) -> None:
-    translator = stream_translator(client, ASKED)
+    translator = FedBytes(stream_translator(client, ASKED))
     said = translator.feed(b"".join(streams.events(OTHER[client]))) + translator.flush()
     end = b"data: [DONE]\n\n" if client is Dialect.OPENAI else b'{"type":"message_stop"}\n\n'
     assert said.endswith(end)

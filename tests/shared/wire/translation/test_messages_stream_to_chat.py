@@ -42,6 +42,7 @@ from tests.support.sdk_reads import TEXT_CHARS, expected_reads
 from tests.support.stream_vectors import (
     MATERIAL,
     SIZES,
+    FedBytes,
     OpenAIRead,
     Sent,
     StreamVector,
@@ -294,6 +295,14 @@ def test_an_error_in_mid_stream(error: Json | None, code: str, words: str) -> No
     assert translator.ended
 
 
+def test_an_error_shows_neither_host_nor_key() -> None:
+    asked = Asked("req_1", 1, secrets=("llm.example.com", "odd+key"))
+    error = {"type": "api_error", "message": "LLM.example.com refused odd+key"}
+    (told,) = OpenAIRead(sent(started() + event("error", error=error), asked)).errors
+    assert told["message"] == "[removed] refused [removed]"
+    assert "odd+key" not in repr(asked)
+
+
 @pytest.mark.parametrize(
     "cut",
     [
@@ -304,7 +313,7 @@ def test_an_error_in_mid_stream(error: Json | None, code: str, words: str) -> No
     ],
 )
 def test_a_cut_stream(cut: bytes) -> None:
-    translator = MessagesToChatStream(ASKED)
+    translator = FedBytes(MessagesToChatStream(ASKED))
     assert b"[DONE]" not in translator.feed(cut)
     with pytest.raises(StreamError, match="ended early"):
         translator.flush()
@@ -312,7 +321,7 @@ def test_a_cut_stream(cut: bytes) -> None:
 
 
 def test_nothing_follows_the_end() -> None:
-    translator = MessagesToChatStream(ASKED)
+    translator = FedBytes(MessagesToChatStream(ASKED))
     assert translator.feed(started() + ended() + text(0, "Hi")).endswith(b"data: [DONE]\n\n")
     assert translator.ended
     assert not translator.failed
@@ -384,7 +393,7 @@ def test_an_error_of_any_depth() -> None:
 
 def survives(data: bytes, sizes: list[int]) -> None:
     """Whatever comes, whole chunks of JSON go out or the stream fails with a StreamError."""
-    translator = MessagesToChatStream(ASKED)
+    translator = FedBytes(MessagesToChatStream(ASKED))
     out, at = bytearray(), 0
     try:
         for size in [*sizes, len(data)]:
