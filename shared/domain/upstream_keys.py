@@ -39,6 +39,8 @@ class Health(StrEnum):
 
 
 DISABLING = frozenset({Fault.AUTH, Fault.BUDGET})
+# Beyond any longest time; a float has room for 1,023.
+_MOST_DOUBLINGS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ def _tripped(
     health: KeyHealth, fault: Fault, now: datetime, first_s: float, longest_s: float
 ) -> KeyHealth:
     """Out for twice as long as the time before, if there was no success between."""
-    span_s = min(first_s * 2**health.trips, longest_s)
+    span_s = min(first_s * 2 ** min(health.trips, _MOST_DOUBLINGS), longest_s)
     return KeyHealth(fault, now + timedelta(seconds=span_s), (), health.trips + 1)
 
 

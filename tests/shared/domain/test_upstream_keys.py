@@ -205,3 +205,8 @@ def test_a_backup_takes_the_place_of_a_disabled_key() -> None:
 def test_a_policy_of_ones_own() -> None:
     policy = HealthPolicy(faults=1, open_s=2)
     assert after_fault(KeyHealth(), Fault.SERVER, NOW, policy=policy).until == later(2)
+
+
+def test_an_outage_without_end_is_no_number_without_end() -> None:
+    refused = KeyHealth(Fault.AUTH, NOW, trips=5_000)
+    assert after_fault(refused, Fault.AUTH, NOW).until == later(HealthPolicy().disabled_max_s)
